@@ -108,7 +108,9 @@ def _program(entry: Any, folder: Path) -> Program:
         ) from None
     check_insns(insns, path)
     if hashlib.sha256(insns).hexdigest() != entry["sha256"]:
-        raise BundleError("is not the file that loader.json describes", where=path, help="rebuild it: doit build")
+        raise BundleError(
+            "is not the file that loader.json describes", where=path, help="rebuild it: doit build"
+        )
     return Program(entry["name"], entry["section"], entry["type"], entry["attach"], insns)
 
 
