@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Compiling: one source to one object and its depfile, whole or not at all."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from bpfline_loader.files import write_whole
+
+from . import clang, depfile, process
+from .errors import CompileError, ToolError
+from .project import BUILD, Project, Source
+from .step import Done
+
+COMPILE_COMMANDS = BUILD / "compile_commands.json"  # clangd looks into build/ by itself
+
+
+def key(project: Project, source: Source) -> object:
+    """What compiling source depends on besides files: the compiler and the command."""
+    compiler = clang.find(project)
+    return compiler.stamp, clang.command(compiler, project, source, source.object_file, source.depfile)
+
+
+def compile_source(project: Project, source: Source) -> Done:
+    """Run clang for source. CompileError when it refuses; its words go to standard error."""
+    compiler = clang.find(project)
+    source.folder.mkdir(parents=True, exist_ok=True)
+    # The names are always the same, for clang puts that of the depfile's target into the depfile.
+    new_object, new_depfile = (
+        path.with_name(f".{path.name}.tmp") for path in (source.object_file, source.depfile)
+    )
+    try:
+        result = process.run(
+            clang.command(compiler, project, source, new_object, new_depfile), cwd=project.root
+        )
+        if result.returncode < 0:
+            raise ToolError(
+                f"clang was ended by signal {-result.returncode}", where=source.path, help=result.ended
+            )
+        if result.returncode:
+            raise _refused(source, result.stderr)
+        read = depfile.parse(new_depfile.read_bytes().decode(errors="surrogateescape"))
+        missing = depfile.must_not_exist(read, clang.search_path(compiler, project, source), project.root)
+        new_depfile.rename(source.depfile)
+        new_object.rename(source.object_file)
+    finally:
+        new_object.unlink(missing_ok=True)
+        new_depfile.unlink(missing_ok=True)
+    return Done(read, missing, (source.object_file, source.depfile), result.stderr)
+
+
+def _refused(source: Source, words: bytes) -> Exception:
+    """What clang's failure was: the source's fault, or its own (a full disk, its own flags)."""
+    from .terminal import say_bytes
+
+    say_bytes(words)
+    for sign in (b"No space left on device", b"unable to open output file", b"unknown target triple"):
+        if sign in words:
+            return ToolError(
+                "clang could not write the object", where=source.path, help="its message is above"
+            )
+    return CompileError("does not compile", where=source.path, help="clang's messages are above")
+
+
+def write_compile_commands(project: Project) -> None:
+    """compile_commands.json for clangd: written only when it would change."""
+    compiler = clang.find(project)
+    entries = [
+        {
+            "directory": str(project.root),
+            "file": str(source.path),
+            "arguments": clang.command(compiler, project, source, source.object_file, source.depfile),
+            "output": str(source.object_file),
+        }
+        for source in project.sources
+    ]
+    content = (json.dumps(entries, indent=1) + "\n").encode()
+    path = project.root / COMPILE_COMMANDS
+    if not path.exists() or path.read_bytes() != content:
+        write_whole(path, content)
+
+
+def tidy(folder: Path) -> None:
+    """Remove what a killed build left half-written in an object's folder."""
+    for path in folder.glob(".*.tmp"):
+        if path.is_file():
+            path.unlink(missing_ok=True)

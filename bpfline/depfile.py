@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a compilation depends on: the files that clang read, and the places where it found nothing.
+
+clang's depfile names the first. The second matter as much: a header that appears in a folder which
+is searched earlier shadows the one that was read, and `__has_include` changes its answer.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from os.path import normpath
+from pathlib import Path
+
+# An include as the preprocessor sees it, and the operators that only look.
+_DIRECTIVE = re.compile(
+    rb"""(?:^[ \t]*\#[ \t]*(?:include|import)|__has_include)(?P<next>_next)?
+         [ \t]*\(?[ \t]*(?P<name>"[^"\n]+"|<[^>\n]+>)""",
+    re.VERBOSE | re.MULTILINE,
+)
+_SPLICE = re.compile(rb"\\\r?\n")
+
+
+@dataclass(frozen=True)
+class SearchPath:
+    """Where clang looks for headers, in its order. quoted is searched before angled, for "x" only."""
+
+    quoted: tuple[str, ...]
+    angled: tuple[str, ...]
+
+
+def parse(text: str) -> list[str]:
+    """The prerequisites in a depfile of clang's, in their order, each once.
+
+    Make's escapes as clang writes them: `\\ ` for a space, `\\#`, `$$`, and a backslash before a
+    space doubled (clang/lib/Frontend/DependencyFile.cpp, PrintFilename).
+    """
+    _, _, names = text.partition(": ")
+    words = re.findall(r"(?:\\[ #\\]|\$\$|[^\s\\]|\\(?!\n))+", names.replace("\\\n", " \n"))
+    return list(dict.fromkeys(re.sub(r"\\([ #])|\$(\$)", r"\1\2", word) for word in words))
+
+
+def must_not_exist(read: Sequence[str], search: SearchPath, root: Path) -> set[str]:
+    """The paths that clang looked at in vain, or would look at before what it found.
+
+    read: the files of the depfile, the source first, relative to root. What a skipped `#if` hides is
+    counted too: that can compile once too often, never once too rarely. An include whose name a
+    macro gives cannot be seen in the text; for the files that no visible name explains, every
+    folder that is searched before theirs is taken.
+    """
+    missing: set[str] = set()
+    explained: set[str] = set()
+    for path in read:
+        for places, onward in _lookups((root / path).read_bytes(), str(Path(path).parent), search):
+            for place in places:
+                if not (root / place).exists():
+                    missing.add(place)
+                    continue
+                explained.add(normpath(place))
+                # include_next goes on from the folder of the file it stands in: later hits count.
+                if not onward:
+                    break
+    for path in read[1:]:
+        if normpath(path) not in explained:
+            missing.update(place for place in _before(path, search) if not (root / place).exists())
+    return missing
+
+
+def _lookups(text: bytes, folder: str, search: SearchPath) -> Iterator[tuple[list[str], bool]]:
+    """(places in the order of the search, whether it is include_next) of each name in text."""
+    if b"include" not in text and b"import" not in text:
+        return
+    if b"\\\n" in text or b"\\\r" in text:
+        text = _SPLICE.sub(b"", text)
+    for found in _DIRECTIVE.finditer(text):
+        word = found["name"].decode(errors="surrogateescape")
+        folders = ((folder, *search.quoted) if word[0] == '"' else ()) + search.angled
+        # An absolute name is the only place whatever the folder.
+        yield list(dict.fromkeys(str(Path(at, word[1:-1])) for at in folders)), bool(found["next"])
+
+
+def _before(path: str, search: SearchPath) -> list[str]:
+    """path's place in each folder that is searched before the one it was found in."""
+    for at, folder in enumerate(search.angled):
+        if path.startswith(folder.rstrip("/") + "/"):
+            below = Path(path).relative_to(folder)
+            return [str(Path(earlier, below)) for earlier in search.quoted + search.angled[:at]]
+    return []

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The settings of a project: [tool.bpfline] in pyproject.toml.
+
+The dataclasses below are the only definition: they give the reader, the checks with "did you mean",
+and the table in docs/settings.md (a test compares the two).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import re
+import tomllib
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bpfline_loader.bpf import PROG_TYPES
+
+from .errors import SettingsError
+
+FILE = "pyproject.toml"
+
+_MCPU = ("v1", "v2", "v3", "v4", "generic", "probe")
+
+
+def _setting(doc: str, **more: Any) -> Any:
+    return field(metadata={"doc": doc}, **more)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObjectSettings:
+    """[tool.bpfline.object."NAME"]: what is particular to one object; NAME is as in build/NAME/."""
+
+    mcpu: str | None = _setting("instruction set for this object, instead of the project's", default=None)
+    include: tuple[str, ...] = _setting("include folders, searched before the project's", default=())
+    define: tuple[str, ...] = _setting("macros, `NAME` or `NAME=VALUE`, after the project's", default=())
+    cflags: tuple[str, ...] = _setting("further arguments for clang, after the project's", default=())
+    type: str | None = _setting(
+        "type of a program without `SEC()`: `BPF_PROG_TYPE_*` in lower case, such as `tracepoint`",
+        default=None,
+    )
+    attach: str | None = _setting(
+        "what a program without `SEC()` is attached to, such as `syscalls/sys_enter_execve`", default=None
+    )
+    license: str | None = _setting(
+        'the license that the kernel is told, where the source has no `SEC("license")`', default=None
+    )
+    entry: str | None = _setting(
+        "the function that a program without `SEC()` starts at, where `.text` leaves a choice", default=None
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """[tool.bpfline]: the whole project."""
+
+    sources: str = _setting("folder of the sources, relative to the project", default="bpf_src")
+    clang: str = _setting("the compiler: a name on PATH, or a path", default="clang")
+    objcopy: str = _setting("llvm-objcopy: a name on PATH, or a path", default="llvm-objcopy")
+    mcpu: str = _setting(
+        "instruction set, clang's `-mcpu` (`v1`, `v2`, `v3`, `v4`); v3 wants Linux 5.1", default="v3"
+    )
+    include: tuple[str, ...] = _setting("include folders, relative to the project", default=())
+    define: tuple[str, ...] = _setting("macros for every object, `NAME` or `NAME=VALUE`", default=())
+    cflags: tuple[str, ...] = _setting("further arguments for clang", default=())
+    templates: str | None = _setting(
+        "folder of the project's own templates, each rendered for each object", default=None
+    )
+    object: Mapping[str, ObjectSettings] = _setting("tables of single objects", default_factory=dict)
+
+
+def read(root: Path) -> Settings:
+    """The settings of the project at root; the defaults where its pyproject.toml has none."""
+    path = root / FILE
+    try:
+        document = tomllib.loads(path.read_bytes().decode())
+    except FileNotFoundError:
+        return Settings()
+    except OSError as error:
+        raise SettingsError(f"cannot be read: {error.strerror}", where=path) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise SettingsError(f"is not valid TOML: {error}", where=path) from None
+    tool = document.get("tool", {})
+    table = tool.get("bpfline", {}) if isinstance(tool, dict) else {}
+    settings: Settings = _table(Settings, table, "tool.bpfline", path)
+    _check(settings.mcpu, "tool.bpfline.mcpu", _MCPU, path)
+    for name, entry in settings.object.items():
+        if entry.mcpu is not None:
+            _check(entry.mcpu, f"tool.bpfline.object.{name}.mcpu", _MCPU, path)
+        if entry.type is not None:
+            _check(entry.type, f"tool.bpfline.object.{name}.type", PROG_TYPES, path)
+    return settings
+
+
+def _table(cls: Any, table: Any, key: str, path: Path) -> Any:
+    """table as cls, each value checked against the annotation of its field."""
+    if not isinstance(table, dict):
+        raise SettingsError(f"{key} is not a table", where=path)
+    kinds = typing.get_type_hints(cls)
+    for name in table:
+        if name not in kinds:
+            raise SettingsError(f"{key} has no setting '{name}'", where=path, help=near(name, kinds))
+    values = {name: _value(value, kinds[name], f"{key}.{name}", path) for name, value in table.items()}
+    return cls(**values)
+
+
+def _value(value: Any, kind: Any, key: str, path: Path) -> Any:
+    if kind == tuple[str, ...]:
+        if isinstance(value, list) and all(isinstance(item, str) for item in value):
+            return tuple(_text(item, key, path) for item in value)
+        raise SettingsError(f"{key} is not a list of strings", where=path)
+    if kind == Mapping[str, ObjectSettings]:
+        if not isinstance(value, dict):
+            raise SettingsError(f"{key} is not a table", where=path)
+        return {name: _table(ObjectSettings, entry, f"{key}.{name}", path) for name, entry in value.items()}
+    if not isinstance(value, str):
+        raise SettingsError(f"{key} is not a string", where=path)
+    return _text(value, key, path)
+
+
+def _text(value: str, key: str, path: Path) -> str:
+    if re.search(r"[\x00-\x1f\x7f]", value):
+        raise SettingsError(f"{key} holds a control character", where=path)
+    return value
+
+
+def _check(value: str, key: str, known: typing.Collection[str], path: Path) -> None:
+    if value not in known:
+        raise SettingsError(f"{key} is '{value}'", where=path, help=near(value, known))
+
+
+def near(name: str, known: typing.Iterable[str]) -> str:
+    """What to do about a name that is not known: the nearest ones, else all of them."""
+    known = sorted(known)
+    matches = difflib.get_close_matches(name, known)
+    if matches:
+        return "did you mean " + " or ".join(f"'{match}'" for match in matches) + "?"
+    return "known are " + ", ".join(known) if known else ""
+
+
+def documentation() -> list[tuple[str, str, str]]:
+    """(key, default, meaning) of every setting, as docs/settings.md has them."""
+    rows = []
+    for cls, key in ((Settings, "{}"), (ObjectSettings, 'object."NAME".{}')):
+        for entry in dataclasses.fields(cls):
+            if entry.name == "object":
+                continue
+            default = "" if entry.default is None else repr(entry.default).replace("'", '"')
+            rows.append((key.format(entry.name), default.replace("()", "[]"), entry.metadata["doc"]))
+    return rows

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""doit's database of what was built: sqlite3, kept after each task, and never in the way of a build."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from doit.dependency import DatabaseException, SqliteDB
+
+from .project import BUILD
+from .terminal import say
+
+FILE = BUILD / ".doit.db"
+
+
+class TaskStates(SqliteDB):
+    """doit's sqlite3 backend with three mends.
+
+    It commits when a task is done, not when all are: after SIGKILL a finished task stays finished.
+    A damaged file is thrown away: everything is then built again, which is slow and right.
+    And when it cannot be written (a full disk, build/ removed meanwhile), the build goes on.
+    """
+
+    desc = "sqlite3, committed after each task"
+
+    def __init__(self, name: str, codec: Any, *, module_name: str | None = None):
+        path = Path(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._open(name, codec, module_name)
+        except (sqlite3.Error, DatabaseException, UnicodeDecodeError):
+            for suffix in ("", "-journal", "-wal", "-shm"):
+                path.with_name(path.name + suffix).unlink(missing_ok=True)
+            say(f"{path}: warning: was damaged and is begun anew; everything is built again")
+            self._open(name, codec, module_name)
+
+    def _open(self, name: str, codec: Any, module_name: str | None) -> None:
+        super().__init__(name, codec, module_name=module_name)
+        # A lost write after a power failure costs one build; an fsync for each task costs every build.
+        self._conn.execute("pragma synchronous = off")
+        if self._conn.execute("pragma quick_check").fetchone() != {"quick_check": "ok"}:
+            self._conn.close()
+            raise sqlite3.DatabaseError("quick_check")
+
+    def _get_task_data(self, task_id: str) -> dict[str, Any]:
+        try:
+            data = super()._get_task_data(task_id)
+        except (sqlite3.Error, ValueError):
+            return {}
+        return data if isinstance(data, dict) else {}
+
+    def set(self, task_id: str, dependency: str, value: object) -> None:
+        super().set(task_id, dependency, value)
+        if dependency == "deps:":  # the last that doit sets when a task succeeded
+            self._guarded(self._commit)
+
+    def remove(self, task_id: str) -> None:
+        self._guarded(lambda: super(TaskStates, self).remove(task_id))
+        self._guarded(self._conn.commit)
+
+    def dump(self) -> None:
+        self._guarded(super().dump)
+
+    def _commit(self) -> None:
+        for task_id in sorted(self._dirty):
+            self._conn.execute(
+                "insert or replace into doit values (?,?)", (task_id, self.codec.encode(self._cache[task_id]))
+            )
+        self._conn.commit()
+        self._dirty.clear()
+
+    def _guarded(self, write: Any) -> None:
+        try:
+            write()
+        except sqlite3.Error as error:
+            say(f"{self.name}: warning: cannot be written ({error}); the next build does more than it must")
