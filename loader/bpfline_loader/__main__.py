@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The loader's own command line: python3 -m bpfline_loader run|verify BUNDLE..."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from . import bundle, errors
+from .errors import Problem
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(errors.USAGE, f"{self.prog}: error: {message}\n  help: {self.prog} --help\n")
+
+
+def seconds(text: str) -> float:
+    """A length of time as --for takes it."""
+    value = float(text)
+    if not (math.isfinite(value) and value >= 0):
+        raise ValueError
+    return value
+
+
+class _Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from .verify import loader_digest
+
+        print(f"bpfline_loader {loader_digest()[:12]}, for bundles of schema {bundle.SCHEMA}")
+        parser.exit()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="bpfline_loader", description="Loads bundles into the running kernel.")
+    parser.add_argument("--version", action=_Version, nargs=0, help="the loader's digest and its schema")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="run|verify")
+    run = commands.add_parser("run", help="load, attach, and show what the programs print until Ctrl-C")
+    run.add_argument("--for", dest="seconds", metavar="SECONDS", type=seconds, help="end after so long")
+    verify = commands.add_parser("verify", help="have the kernel's verifier judge every program")
+    verify.add_argument("--json", action="store_true", help="the verdicts as JSON")
+    verify.add_argument("--log", choices=("auto", "full", "short", "none"), default="auto")
+    verify.add_argument("--again", action="store_true", help="also what has not changed since the last time")
+    for command in (run, verify):
+        command.add_argument(
+            "bundles", nargs="+", type=Path, metavar="BUNDLE", help="a folder with a loader.json"
+        )
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the command line says. The exit status (docs/exit-status.md)."""
+    given = _parser().parse_args(arguments)
+    status = errors.OK
+    bundles = []
+    for folder in given.bundles:
+        try:
+            bundles.append(bundle.read(folder))
+        except Problem as problem:
+            print(problem, file=sys.stderr)
+            status = max(status, problem.status)
+    if bundles and given.command == "run" and status == errors.OK:
+        from .run import run
+
+        return run(bundles, seconds=given.seconds)
+    if bundles and given.command == "verify":
+        return max(status, _verify(bundles, given))
+    return status
+
+
+def _verify(bundles: Sequence[bundle.Bundle], given: argparse.Namespace) -> int:
+    import json
+
+    from . import table, verdict
+    from .verify import verify
+
+    status = errors.OK
+    verdicts: list[verdict.Verdict] = []
+    for each in bundles:
+        try:
+            verdicts += verify(each, mode=given.log, again=given.again)
+        except Problem as problem:
+            print(problem, file=sys.stderr)
+            status = max(status, problem.status)
+    if given.json:
+        print(json.dumps(verdict.to_json(verdicts), indent=2))
+    else:
+        table.print_verdicts(verdicts, sys.stdout)
+    return max(status, table.status(verdicts))
+
+
+def _replace_closed_streams() -> None:
+    """Open /dev/null for each that was closed when we started, or the next file gets its number."""
+    while os.open(os.devnull, os.O_RDWR) <= 2:
+        pass
+    sys.stdout = sys.stdout or os.fdopen(1, "w")
+    sys.stderr = sys.stderr or os.fdopen(2, "w")
+
+
+def _program() -> int:
+    _replace_closed_streams()
+    try:
+        status = main()
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        status = errors.OK if "run" in sys.argv[1:2] else errors.INTERRUPTED
+    except BrokenPipeError:
+        status = errors.OK
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):  # its reader has left; Python would complain once more at its end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(_program())
