@@ -11,8 +11,34 @@ from bpfline.pipeline import (
     task_sections,  # build/*/sections/*.bin
     task_verify,  # every program goes through the kernel's verifier
 )
+from bpfline.tool_task import installed, tool
 
 __all__ = [
-    "DOIT_CONFIG", "task_audit", "task_build", "task_compile", "task_config", "task_loader",
-    "task_sections", "task_verify",
+    "DOIT_CONFIG",
+    "task_audit",
+    "task_build",
+    "task_compile",
+    "task_config",
+    "task_lint",
+    "task_loader",
+    "task_sections",
+    "task_test",
+    "task_verify",
 ]  # fmt: skip
+
+
+def task_lint():
+    """style, types, and that the loader runs on Python 3.9"""
+    yield tool("style", installed("ruff", "check", "."), doc="ruff check")
+    yield tool("format", installed("ruff", "format", "--check", "."), doc="ruff format --check")
+    yield tool("types", installed("mypy", "--cache-dir=build/.mypy"), doc="mypy --strict")
+    yield tool(
+        "loader", installed("vermin", "--target=3.9-", "--no-tips", "--violations", "loader"), doc="vermin"
+    )
+
+
+def task_test():
+    """the whole test suite: lint, types and pytest, the kernel's tests among it"""
+    doc = "the whole test suite: lint, types and pytest, the kernel's tests among it"
+    yield {"name": None, "doc": doc, "task_dep": ["lint"]}
+    yield tool("pytest", installed("pytest"), doc="pytest", as_root=True)

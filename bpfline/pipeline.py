@@ -64,7 +64,6 @@ def _each(make: Callable[[Project, Source], Task]) -> Iterator[Task]:
 
 def task_compile() -> Iterator[Task]:
     """each source to build/*/*.o with clang -target bpf"""
-    yield {"name": None, "doc": "each source to build/*/*.o with clang -target bpf"}
     yield from _each(_compile)
 
 
@@ -81,7 +80,6 @@ def _compile(project: Project, source: Source) -> Task:
 
 def task_sections() -> Iterator[Task]:
     """each object's sections to build/*/sections/*.bin with llvm-objcopy"""
-    yield {"name": None, "doc": "each object's sections to build/*/sections/*.bin with llvm-objcopy"}
     yield from _each(_sections)
 
 
@@ -102,7 +100,6 @@ def _sections(project: Project, source: Source) -> Task:
 
 def task_audit() -> Iterator[Task]:
     """what cannot work is found, the programs are linked to build/*/programs/"""
-    yield {"name": None, "doc": "what cannot work is found, the programs are linked to build/*/programs/"}
     yield from _each(_audit)
 
 
@@ -119,7 +116,6 @@ def _audit(project: Project, source: Source) -> Task:
 
 def task_config() -> Iterator[Task]:
     """the bundle: build/*/loader.json, loader.c and the project's templates with Jinja2"""
-    yield {"name": None, "doc": "the bundle: build/*/loader.json, loader.c and the project's templates"}
     yield from _each(_config)
 
 
@@ -140,7 +136,6 @@ def _config(project: Project, source: Source) -> Task:
 
 def task_loader() -> Iterator[Task]:
     """the C loader of each object whose .text alone is the program, with the host's compiler"""
-    yield {"name": None, "doc": "the C loader of each object whose .text alone is the program"}
     yield from _each(_loader)
 
 
@@ -169,7 +164,6 @@ def _loader(project: Project, source: Source) -> Task:
 
 def task_build() -> Iterator[Task]:
     """every source becomes a bundle (the default)"""
-    yield {"name": None, "doc": "every source becomes a bundle (the default)"}
     for source in PIPELINE.project.sources:
         yield {
             "name": source.object,
@@ -181,8 +175,6 @@ def task_build() -> Iterator[Task]:
 
 def task_verify() -> Iterator[Task]:
     """every program goes through the kernel's verifier [--json] [--log auto|full|short|none] [--again]"""
-    doc = "every program goes through the kernel's verifier [--json] [--log MODE] [--again]"
-    yield {"name": None, "doc": doc}
     for source in PIPELINE.project.sources:
         yield {
             "name": source.object,

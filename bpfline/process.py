@@ -7,7 +7,8 @@ import os
 import shlex
 import subprocess
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,10 +65,18 @@ def run(argv: Sequence[str], *, cwd: Path | None = None, env: Mapping[str, str] 
         ) from None
     except (OSError, ValueError) as error:
         raise ToolError(f"cannot be started: {error}", where=argv[0]) from None
+    with running(process):
+        stdout, stderr = process.communicate()
+    return Result(tuple(argv), process.returncode, stdout, stderr)
+
+
+@contextmanager
+def running(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """While we wait for process: it ends with us, however we end."""
     with _running_lock:
         _running.add(process)
     try:
-        stdout, stderr = process.communicate()
+        yield
     except BaseException:
         process.kill()
         process.wait()
@@ -75,7 +84,6 @@ def run(argv: Sequence[str], *, cwd: Path | None = None, env: Mapping[str, str] 
     finally:
         with _running_lock:
             _running.discard(process)
-    return Result(tuple(argv), process.returncode, stdout, stderr)
 
 
 def stop_all() -> None:
