@@ -103,7 +103,7 @@ def loader(folder: Path) -> Path:
 def text_bin(folder: Path) -> Path:
     (folder / "prog.c").write_text(PROG_C)
     object_file, text = folder / "prog.o", folder / "text.bin"
-    clang = ["clang", "-target", "bpf", "-O2", "-g", "-c", folder / "prog.c", "-o", object_file]
+    clang = ["clang", "-target", "bpf", "-O2", "-g", "-c", str(folder / "prog.c"), "-o", str(object_file)]
     subprocess.run(clang, check=True)
     subprocess.run(["llvm-objcopy", f"--dump-section=.text={text}", object_file, "/dev/null"], check=True)
     return text

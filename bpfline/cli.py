@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line of bpfline: its commands, and how each way to end becomes an exit status.
+
+What a command needs is imported when it runs: bpfline starts in the time that Python takes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from . import __version__
+from .errors import INTERRUPTED, OK, UNABLE, USAGE, Problem
+
+_CLOSED_PIPE = 141  # what a shell gives a process that SIGPIPE ended
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        # argparse's own status is 2, which is ours for "could not do its work".
+        raise Problem(message, where=self.prog, help=f"{self.prog} --help", status=USAGE)
+
+
+@dataclass(frozen=True)
+class _Command:
+    """A row of the command line. run gives the exit status."""
+
+    name: str
+    help: str
+    arguments: Callable[[argparse.ArgumentParser], object]
+    run: Callable[[argparse.Namespace], int]
+
+
+def _doctor(args: argparse.Namespace) -> int:
+    from . import doctor, settings
+
+    found = list(doctor.checks(settings.read(Path.cwd())))
+    print(doctor.to_json(found) if args.json else doctor.to_text(found))
+    return doctor.status(found)
+
+
+def _completion(args: argparse.Namespace) -> int:
+    from . import completion
+
+    print(completion.SHELLS[args.shell](_words()), end="")
+    return OK
+
+
+_COMMANDS = (
+    _Command(
+        "doctor",
+        "say what this machine has of what bpfline needs, and what to do about the rest",
+        lambda parser: parser.add_argument("--json", action="store_true", help="for programs to read"),
+        _doctor,
+    ),
+    _Command(
+        "completion",
+        "print a completion script for a shell",
+        lambda parser: parser.add_argument("shell", choices=("bash", "zsh", "fish")),
+        _completion,
+    ),
+)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command that argv (sys.argv by default) names; returns the exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a name that the terminal cannot show is no reason to fail
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        status = _run(sys.argv[1:] if argv is None else argv)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return status
+    except Problem as problem:
+        print(problem, file=sys.stderr)
+        return problem.status
+    except KeyboardInterrupt:
+        print("bpfline: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        _drop_output()
+        return _CLOSED_PIPE
+    except OSError as error:
+        _drop_output()
+        print(Problem(error.strerror or str(error), where=error.filename or "bpfline"), file=sys.stderr)
+        return UNABLE
+
+
+def _run(argv: list[str]) -> int:
+    parser, _ = _parsers()
+    command = next((word for word in argv if not word.startswith("-")), None)
+    if command is not None and command not in {row.name for row in _COMMANDS}:
+        from .settings import near
+
+        raise Problem(
+            f"there is no command '{command}'",
+            where="bpfline",
+            help=near(command, [row.name for row in _COMMANDS]),
+            status=USAGE,
+        )
+    try:
+        args = parser.parse_args(argv)
+    except SystemExit as end:  # after --help and --version
+        return OK if end.code is None else int(end.code)
+    if args.command is None:
+        parser.print_help(sys.stderr)
+        return USAGE
+    run: Callable[[argparse.Namespace], int] = args.run
+    return run(args)
+
+
+def _parsers() -> tuple[_Parser, dict[str, _Parser]]:
+    """The parser of the whole line, and that of each command."""
+    parser = _Parser(prog="bpfline", description="A build pipeline for eBPF programs.", allow_abbrev=False)
+    parser.add_argument("--version", action="version", version=f"bpfline {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    each = {}
+    for row in _COMMANDS:
+        one = commands.add_parser(row.name, help=row.help, description=row.help, allow_abbrev=False)
+        one.set_defaults(run=row.run)
+        row.arguments(one)
+        each[row.name] = one
+    return parser, each
+
+
+def _words() -> dict[str, tuple[str, ...]]:
+    """What may follow each command, and under "" what may come first."""
+    parser, each = _parsers()
+    return {name: _own_words(one) for name, one in [("", parser), *each.items()]}
+
+
+def _own_words(parser: argparse.ArgumentParser) -> tuple[str, ...]:
+    # argparse has no public list of them; _actions is what argcomplete and shtab read.
+    return tuple(
+        word for action in parser._actions for word in (*action.option_strings, *(action.choices or ()))
+    )
+
+
+def _drop_output() -> None:
+    """Nobody reads standard output any more: keep Python from failing once more when it ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
