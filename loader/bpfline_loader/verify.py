@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Verifying a bundle: every program through the kernel's verifier, its log and verdict kept."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import json
+import os
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from . import hints, kernel, privileges, verdict
+from .bundle import Bundle, Program
+from .errors import KernelError, Problem
+from .files import write_whole
+from .load import ACCEPTED, REFUSED, Attempt, load
+from .verdict import Verdict
+
+ERROR = "error"  # the verdict of a program that could not be tried
+
+_SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.]{0,99}")
+
+
+def verify(
+    bundle: Bundle, *, mode: str = "auto", folder: Path | None = None, again: bool = False
+) -> list[Verdict]:
+    """The running kernel's verdict on each program of bundle, in its order.
+
+    mode: which logs are kept, one of log.MODES. Logs and verdict.json go to verifier/<uname -r>/ in
+    folder, or in the bundle's own folder; with neither, nothing is kept. A verdict that stands there
+    for the same program, kernel, loader and mode is taken over (cached), unless again. One program's
+    failure does not stop the others. Problem where a file cannot be written.
+    """
+    running = kernel.running()
+    home = folder or bundle.folder
+    blanks = [
+        Verdict(
+            object=bundle.object,
+            program=program.name,
+            section=program.section,
+            type=program.type,
+            kernel=running.release,
+            verdict=ERROR,
+            clang=bundle.clang,
+            mcpu=bundle.mcpu,
+        )
+        for program in bundle.programs
+    ]
+    if home is None:
+        return [_judge(bundle, program, blank) for program, blank in zip(bundle.programs, blanks)]  # noqa: B905
+
+    place = home / "verifier" / running.release
+    earlier = {} if again else {(row.program, row.section): row for row in verdict.read(place / verdict.FILE)}
+    surroundings = _surroundings(bundle.license, mode, running)
+    results = []
+    for program, blank, name in zip(bundle.programs, blanks, log_names(bundle.programs)):  # noqa: B905
+        path = None if mode == "none" else place / name
+        key = _key(program, surroundings)
+        old = earlier.get((program.name, program.section))
+        if old is not None and old.key == key and _stands(old, path):
+            results.append(_taken_over(old, blank, path))
+        else:
+            results.append(_judge(bundle, program, dataclasses.replace(blank, key=key), path, mode))
+    write_whole(place / verdict.FILE, verdict.encode(results))
+    _remove_others(place, results)
+    return results
+
+
+def _judge(
+    bundle: Bundle, program: Program, blank: Verdict, path: Path | None = None, mode: str = "none"
+) -> Verdict:
+    """Load program and let it go again; its log goes to path."""
+    try:
+        attempt = _attempt(bundle, program, mode)
+    except KernelError as error:
+        message = f"{error.what}; {error.help}" if error.help else error.what
+        return dataclasses.replace(blank, errno=error.errno, message=message)
+    if path is not None:
+        write_whole(path, attempt.log)
+    info = attempt.info
+    return dataclasses.replace(
+        blank,
+        verdict=attempt.verdict,
+        errno=attempt.errno,
+        **dataclasses.asdict(attempt.stats),
+        xlated_bytes=info.xlated_bytes if info else None,
+        jited_bytes=info.jited_bytes if info else None,
+        tag=info.tag if info else None,
+        log=_shown(path),
+        message=attempt.message,
+        note=attempt.note,
+        log_sha256=None if path is None else _sha256(attempt.log),
+    )
+
+
+def _attempt(bundle: Bundle, program: Program, mode: str) -> Attempt:
+    if bundle.byteorder != sys.byteorder:
+        raise KernelError(
+            f"built for {bundle.byteorder}-endian machines, this one is {sys.byteorder}-endian",
+            errno="EINVAL",
+            help=f"compile with -target {'bpfel' if sys.byteorder == 'little' else 'bpfeb'}",
+        )
+    attempt = load(program, bundle.license, mode=mode)
+    if attempt.fd is not None:
+        os.close(attempt.fd)
+    return attempt
+
+
+def _stands(old: Verdict, path: Path | None) -> bool:
+    """Whether an earlier verdict was the kernel's, and its log is still what it was."""
+    if old.verdict not in (ACCEPTED, REFUSED):
+        return False
+    try:
+        return path is None or _sha256(path.read_bytes()) == old.log_sha256
+    except OSError:
+        return False
+
+
+def _taken_over(old: Verdict, blank: Verdict, path: Path | None) -> Verdict:
+    # Who built the same instructions, and from where we look at the log, may have changed.
+    return dataclasses.replace(
+        old, object=blank.object, clang=blank.clang, mcpu=blank.mcpu, cached=True, log=_shown(path)
+    )
+
+
+def log_names(programs: Sequence[Program]) -> list[str]:
+    """The name of each program's log file: the program's own and ".log".
+
+    A name that is empty or not [A-Za-z0-9_.], begins with a dot or has more than 100 characters is
+    written with "_" for each other character, cut, and followed by "-" and 12 hex digits of its sha256.
+    Programs of one name in several sections get "-2", "-3".
+    """
+    names = []
+    for index, program in enumerate(programs):
+        name = program.name
+        if not _SAFE_NAME.fullmatch(name):
+            digest = _sha256(name.encode("utf-8", "surrogatepass"))[:12]
+            name = re.sub(r"^$|^\.|[^A-Za-z0-9_.]", "_", name)[:100] + f"-{digest}"
+        before = sum(program.name == earlier.name for earlier in programs[:index])
+        names.append(f"{name}-{before + 1}.log" if before else f"{name}.log")
+    return names
+
+
+def _remove_others(place: Path, results: Sequence[Verdict]) -> None:
+    """Logs of programs that are gone, or for which none was asked."""
+    kept = {Path(result.log).name for result in results if result.log}
+    for path in place.glob("*.log"):
+        if path.name not in kept:
+            try:
+                path.unlink()
+            except OSError as error:
+                raise Problem(f"cannot be removed: {error.strerror}", where=path) from None
+
+
+def _shown(path: Path | None) -> str | None:
+    """path as the user knows it: relative where it is below the current directory."""
+    if path is None:
+        return None
+    whole, here = Path(os.path.abspath(path)), Path.cwd()  # noqa: PTH100 - resolve() would follow links
+    return str(whole.relative_to(here) if whole.is_relative_to(here) else whole)
+
+
+def _surroundings(license: str, mode: str, running: kernel.Kernel) -> str:  # noqa: A002
+    """What a verdict depends on besides the program."""
+    with privileges.raised():
+        # Without CAP_PERFMON the verifier also refuses what Spectre could use (bpf_bypass_spec_v1).
+        held = sorted(hints.capabilities())
+    return json.dumps([license, mode, dataclasses.astuple(running), held, loader_digest()])
+
+
+def _key(program: Program, surroundings: str) -> str:
+    passed = [program.name, program.type, _sha256(program.insns), surroundings]
+    return _sha256(json.dumps(passed).encode())
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+@functools.lru_cache(maxsize=1)
+def loader_digest() -> str:
+    """sha256 of this package's own code: its .py files, or the archive that it was imported from."""
+    package = Path(__file__).parent
+    files = sorted(package.rglob("*.py")) or [path for path in package.parents if path.is_file()]
+    whole = hashlib.sha256()
+    for path in files:
+        code = path.read_bytes()
+        whole.update(f"{os.path.relpath(path, package)}\0{len(code)}\0".encode())
+        whole.update(code)
+    return whole.hexdigest()
