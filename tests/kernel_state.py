@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The kernel in the tests: those that load programs are never skipped where that is possible, and
+after the suite nothing may be left loaded, attached, pinned or mounted."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import struct
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bpfline_loader import probe
+from bpfline_loader.errors import Problem
+from bpfline_loader.syscalls import syscall
+
+# enum bpf_cmd, linux/bpf.h
+_NEXT_ID = {"program": 11, "map": 12, "btf": 23, "link": 31}
+
+
+def ids(kind: str) -> set[int]:
+    """The id of every program, map, link or BTF that the kernel holds now."""
+    found: set[int] = set()
+    last = 0
+    while True:
+        attr = ctypes.create_string_buffer(struct.pack("=III", last, 0, 0))
+        try:
+            syscall("bpf", _NEXT_ID[kind], ctypes.byref(attr), 12)
+        except FileNotFoundError:
+            return found
+        last = struct.unpack_from("=II", attr.raw)[1]
+        found.add(last)
+
+
+def mounts() -> set[str]:
+    return set(Path("/proc/self/mountinfo").read_text().splitlines())
+
+
+def _why_not() -> str:
+    """Why this machine cannot load programs, or ""."""
+    try:
+        probe.program()
+    except Problem as problem:
+        return str(problem)
+    return ""
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("kernel") is None:
+        return
+    if not hasattr(item.config, "_why_no_kernel"):
+        item.config._why_no_kernel = _why_not()  # type: ignore[attr-defined]
+    why = item.config._why_no_kernel  # type: ignore[attr-defined]
+    if why and os.environ.get("CI") == "true":
+        pytest.fail(f"CI must load programs: {why}", pytrace=False)
+    if why:
+        pytest.skip(f"this machine cannot load programs: {why}")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_is_left() -> Iterator[None]:
+    """What the suite loaded, attached, pinned or mounted is gone at its end."""
+    if os.geteuid() != 0 or _why_not():
+        yield
+        return
+    before = {kind: ids(kind) for kind in _NEXT_ID}
+    mounted = mounts()
+    yield
+    # The kernel frees after a grace period. Other people's programs come too, but they stay longer.
+    for _ in range(100):
+        left = {kind: now for kind in _NEXT_ID if (now := ids(kind) - before[kind])}
+        if not left:
+            break
+        time.sleep(0.1)
+    assert not left, f"left in the kernel: {left}"
+    assert mounts() == mounted
