@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,7 +69,7 @@ def render(project: Project, source: Source, clang: str) -> Done:
     wrote = [source.folder / bundle_.DESCRIPTION]
     write_whole(wrote[0], _rendered(ours, bundle_.DESCRIPTION + SUFFIX, data))
     bundle_.read(source.folder)  # what the loader could not read is said now
-    if len(found.programs) == 1 and found.programs[0].alone and bundle.programs[0].attach is not None:
+    if len(found.programs) == 1 and found.programs[0].alone and _for_c_loader(bundle.programs[0]):
         wrote.append(source.folder / C_LOADER)
         write_whole(wrote[-1], _rendered(ours, C_LOADER + SUFFIX, data))
     if project.settings.templates is not None:
@@ -79,6 +78,11 @@ def render(project: Project, source: Source, clang: str) -> Done:
             wrote.append(source.folder / path.with_suffix(""))
             write_whole(wrote[-1], _rendered(own, str(path), data))
     return Done(wrote=wrote)
+
+
+def _for_c_loader(program: bundle_.Program) -> bool:
+    """The C loader does what the blog's does: one program on one tracepoint."""
+    return program.type == "tracepoint" and program.attach is not None
 
 
 def _bundle(project: Project, source: Source, found: Parts, clang: str) -> bundle_.Bundle:

@@ -19,12 +19,12 @@ from typing import Any
 
 import jinja2
 import pytest
-from bpfline_loader.bundle import Bundle, Program
-from bpfline_loader.syscalls import syscall
-from bpfline_loader.tracefs import found as found_tracefs
 
 import bpfline
 from bpfline.cstring import c_string
+from bpfline_loader.bundle import Bundle, Program
+from bpfline_loader.syscalls import syscall
+from bpfline_loader.tracefs import found as found_tracefs
 
 TEMPLATES = Path(bpfline.__file__).parent / "templates"
 

@@ -13,10 +13,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-import bpfline_loader
 import pytest
 
 import bpfline
+import bpfline_loader
 from bpfline.cli import main
 
 PACKAGES = os.pathsep.join(str(Path(package.__path__[0]).parent) for package in (bpfline, bpfline_loader))

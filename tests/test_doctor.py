@@ -11,10 +11,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import bpfline_loader
 import pytest
 
 import bpfline
+import bpfline_loader
 from bpfline import doctor
 from bpfline.settings import Settings
 

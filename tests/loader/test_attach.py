@@ -6,8 +6,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import assemble
 import pytest
+
+import assemble
 from bpfline_loader import load, perf, tracefs
 from bpfline_loader.attach import attach
 from bpfline_loader.bundle import Program

@@ -8,8 +8,9 @@ import os
 import re
 from pathlib import Path
 
-import insns
 import pytest
+
+import insns
 from bpfline_loader import bpf
 
 HEADER = Path("/usr/include/linux/bpf.h")  # the host's C library brings it

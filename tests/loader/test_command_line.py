@@ -9,8 +9,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import assemble
 import pytest
+
+import assemble
 from running import environment
 
 

@@ -6,8 +6,9 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-import insns
 import pytest
+
+import insns
 from bpfline_loader import kernel, privileges
 
 

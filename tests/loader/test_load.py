@@ -8,8 +8,9 @@ import os
 import resource
 from pathlib import Path
 
-import insns
 import pytest
+
+import insns
 from bpfline_loader import bpf, privileges
 from bpfline_loader.errors import KernelError
 from bpfline_loader.load import Attempt, load

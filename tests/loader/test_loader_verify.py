@@ -13,9 +13,10 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 import bpfline_loader
 import insns
-import pytest
 from bpfline_loader import kernel, privileges
 from bpfline_loader.bundle import Bundle, Program
 from bpfline_loader.errors import Problem

@@ -13,8 +13,9 @@ import threading
 import time
 from pathlib import Path
 
-import assemble
 import pytest
+
+import assemble
 from bpfline_loader import bundle, run, tracefs
 from running import LOADER, RUN, TERMINATING, Run, execute, mounts, program_ids, run_to_the_end, until
 

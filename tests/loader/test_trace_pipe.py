@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from bpfline_loader import trace_pipe, tracefs
 from bpfline_loader.errors import Problem
 from bpfline_loader.trace_pipe import TracePipe

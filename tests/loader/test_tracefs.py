@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from bpfline_loader import tracefs
 from bpfline_loader.errors import Problem
 from running import environment, mounts

@@ -6,10 +6,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from bpfline_loader import trailer
-from bpfline_loader.trailer import Stats
 from hypothesis import given
 from hypothesis import strategies as st
+
+from bpfline_loader import trailer
+from bpfline_loader.trailer import Stats
 
 DATA = Path(__file__).parent / "data"
 

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from bpfline_loader import verdict
 from bpfline_loader.verdict import Verdict
 

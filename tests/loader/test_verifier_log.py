@@ -9,8 +9,9 @@ import os
 import resource
 from collections.abc import Callable
 
-import insns
 import pytest
+
+import insns
 from bpfline_loader import bpf, log
 
 FIXED = 8  # BPF_LOG_FIXED: keep the log's beginning, as every kernel before 6.4 does

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Real objects for the tests, made by clang from a few lines of C."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from bpfline import elf
+from bpfline.audit import Parts, audit
+from bpfline.settings import ObjectSettings
+
+# As bpfline's own command, without what only a project has.
+FLAGS = ("-g", "-O2", "-Wall", "-mcpu=v3", "-fdebug-compilation-dir=.")
+
+PRINTK = "static long (*const bpf_trace_printk)(const char *fmt, unsigned int size, ...) = (void *)6;\n"
+NOINLINE = "#define NOINLINE static __attribute__((noinline))\n"
+LICENSE = 'char LICENSE[] __attribute__((section("license"), used)) = "GPL";\n'
+
+# A bit of everything that an object can have and still be accepted.
+RICH = f"""{PRINTK}{NOINLINE}{LICENSE}
+NOINLINE int twice(int a) {{ asm volatile("" : "+r"(a)); return a * 2; }}
+__attribute__((noinline)) int shared(int a) {{ asm volatile("" : "+r"(a)); return twice(a) + 1; }}
+int prog(void *ctx)
+{{
+	char text[] = "Hi!";
+
+	bpf_trace_printk(text, sizeof(text));
+	return twice(7) + shared((long)ctx & 7);
+}}
+"""
+
+
+def compiled(
+    text: str, into: Path, *flags: str, target: str = "bpf", name: str = "prog", optimised: bool = True
+) -> Path:
+    """into/name.o of the source into/name.c, which holds text."""
+    source, made = into / f"{name}.c", into / f"{name}.o"
+    source.write_text(text)
+    ours = FLAGS if optimised else tuple(flag for flag in FLAGS if flag != "-O2")
+    subprocess.run(
+        ["clang", "-target", target, *ours, *flags, "-c", source.name, "-o", made.name], cwd=into, check=True
+    )
+    return made
+
+
+def audited(object_file: Path, **settings: str) -> Parts:
+    """The parts of an object whose source is called bpf_src/x.c."""
+    return audit(elf.read(object_file), ObjectSettings(**settings), "bpf_src/x.c")
