@@ -62,7 +62,7 @@ def audit(object_file: ObjectFile, settings: ObjectSettings, source: str) -> Par
 
 def _program_section(object_file: ObjectFile, source: str) -> Section:
     """.text; programs with a SEC() of their own are for a later version."""
-    code = [section for section in object_file.sections if section.executable and section.size]
+    code = [section for section in object_file.sections if section.executable and section.data]
     own = [section.name for section in code if section.name != ".text"]
     if own:
         raise AuditError(
@@ -170,7 +170,7 @@ def _license(object_file: ObjectFile, settings: ObjectSettings, source: str) -> 
         return settings.license, ()
     return "", (
         f"{source}: warning: has no license: the kernel will refuse its GPL-only helpers\n"
-        f'  help: char license[] SEC("license") = "GPL"; or license = "GPL" in [tool.bpfline.object]',
+        f'  help: char LICENSE[] SEC("license") = "GPL"; or license = "GPL" in [tool.bpfline.object]',
     )
 
 

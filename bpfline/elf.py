@@ -145,6 +145,8 @@ def _object(file: Any, path: Path, file_size: int) -> ObjectFile:
     for target, entries in relocations.items():
         if target >= len(sections) or any(entry.symbol >= len(symbols) for entry in entries):
             raise ObjectError("is damaged (relocations against what is not there)", where=path)
+    if any(symbol.section is not None and symbol.section >= len(sections) for symbol in symbols):
+        raise ObjectError("is damaged (symbols in sections that are not there)", where=path)
     byteorder = "little" if file.little_endian else "big"
     return ObjectFile(path, byteorder, tuple(sections), symbols, relocations)
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import struct
 import subprocess
 from pathlib import Path
 
@@ -47,3 +48,12 @@ def compiled(
 def audited(object_file: Path, **settings: str) -> Parts:
     """The parts of an object whose source is called bpf_src/x.c."""
     return audit(elf.read(object_file), ObjectSettings(**settings), "bpf_src/x.c")
+
+
+def instructions(insns: bytes, order: str = "<") -> list[tuple[int, int, int, int, int]]:
+    """(code, dst_reg, src_reg, off, imm) of each struct bpf_insn."""
+    found = []
+    for code, registers, off, imm in struct.iter_unpack(order + "BBhi", insns):
+        first, second = registers & 0xF, registers >> 4
+        found.append((code, *((first, second) if order == "<" else (second, first)), off, imm))
+    return found

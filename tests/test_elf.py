@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import struct
 import time
 from collections.abc import Iterator
@@ -43,7 +42,7 @@ def test_sections_symbols_and_relocations_are_those_that_clang_wrote(rich: Path)
     text = found.by_name[".text"]
     assert found.byteorder == "little"
     assert text.executable and text.size == len(text.data) == sum(f.size for f in found.functions(text))
-    assert [function.name for function in found.functions(text)] == ["twice", "shared", "prog"]
+    assert [function.name for function in found.functions(text)] == ["shared", "twice", "prog"]
     assert found.by_name["license"].data == b"GPL\0"
     (call,) = found.relocations[text.index]
     assert (call.type, found.symbols[call.symbol].name) == (elf.R_BPF_64_32, "shared")
@@ -54,14 +53,8 @@ def test_an_object_for_the_other_byte_order_is_read_and_known_as_such(tmp_path: 
     assert found.byteorder == "big"
     parts = audit(found, ObjectSettings(), "x.c")
     assert (parts.byteorder, parts.programs[0].name) == ("big", "prog")
-    # A call's distance, and the registers' order, come out as in the little-endian object.
-    little = objects.audited(objects.compiled(objects.RICH, tmp_path, target="bpfel")).programs[0].insns
-    for at in range(0, len(little), 8):
-        code, registers, off, imm = struct.unpack_from("<BBhi", little, at)
-        swapped = registers >> 4 | (registers & 0xF) << 4
-        if little[at + 8 * 0] == 0xB4 and imm > 0xFFFF:
-            continue  # the string "Hi!", whose bytes stand as the machine reads them
-        assert struct.unpack_from(">BBhi", parts.programs[0].insns, at) == (code, swapped, off, imm)
+    first, *_ = objects.instructions(parts.programs[0].insns, ">")
+    assert first == (0xBF, 6, 1, 0, 0)  # r6 = r1: code, dst_reg, src_reg, off, imm
 
 
 def test_an_object_for_another_machine_is_named_with_its_machine(tmp_path: Path) -> None:
@@ -81,10 +74,12 @@ def test_what_is_no_relocatable_object_is_said(rich: Path) -> None:
 def test_a_file_that_is_none_is_said_in_one_line_each(tmp_path: Path) -> None:
     (tmp_path / "empty.o").touch()
     (tmp_path / "text.o").write_text("hello\n")
+    (tmp_path / "loop.o").symlink_to("loop.o")
     for name, words in (
         ("empty.o", "is empty"),
         ("text.o", "is not an ELF file"),
         (".", "is a directory, not a BPF object"),
+        ("loop.o", "cannot be read: Too many levels of symbolic links"),
         ("missing.o", "cannot be read: No such file or directory"),
     ):
         with pytest.raises(ObjectError, match=words):
@@ -140,13 +135,11 @@ def test_a_wrong_number_in_any_field_is_never_a_crash(rich: Path) -> None:
 def test_a_nameless_symbol_in_a_section_that_is_not_there_is_damage(rich: Path) -> None:
     data = bytearray(rich.read_bytes())
     found = elf.read(rich)
-    text = found.by_name[".text"]
     relocation = _start(data, found.by_name[".rel.text"])
     struct.pack_into("<II", data, relocation + 8, elf.R_BPF_64_64, 1)  # r_info: against symbol 1
     symbol = _start(data, found.by_name[".symtab"]) + 24
     struct.pack_into("<I", data, symbol, 0)  # st_name
     struct.pack_into("<H", data, symbol + 6, 0x200)  # st_shndx
-    assert text.executable
     with pytest.raises(ObjectError, match="symbols in sections that are not there"):
         elf.parse(bytes(data), rich)
 
@@ -182,11 +175,3 @@ def test_flipped_cut_and_spliced_bytes_are_never_a_crash(
             source = other % len(data)
             data[at:at] = data[source : source + amount]
     everything(bytes(data))
-
-
-def test_an_unreadable_object_is_said(rich: Path, tmp_path: Path) -> None:
-    # Root reads everything: opened as root it has to be the kernel that refuses, so no file at all.
-    loop = tmp_path / "loop.o"
-    os.symlink(loop, loop)
-    with pytest.raises(ObjectError, match="cannot be read: Too many levels of symbolic links"):
-        elf.read(loop)
