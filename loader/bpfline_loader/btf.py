@@ -1,0 +1,366 @@
+# SPDX-License-Identifier: Apache-2.0
+"""BTF, read: the types of an object or of the running kernel (Documentation/bpf/btf.rst, linux/btf.h).
+
+A kernel's BTF is 5 MB and 80,000 types, of which a program needs a handful: parsing finds where each
+type starts and nothing else, and a type becomes a Python object when it is asked for.
+"""
+
+from __future__ import annotations
+
+import struct
+import sys
+from array import array
+from typing import Dict, Iterable, List, Optional, Set, Tuple
+
+from . import btf_spell as spell
+from .btf_types import (
+    COMPOSITES,
+    ENUMS,
+    MODIFIERS,
+    NAMES_ANOTHER,
+    SIZED,
+    Array,
+    BtfError,
+    Enumerator,
+    Integer,
+    Kind,
+    Linkage,
+    Member,
+    Param,
+    Type,
+    Variable,
+)
+
+__all__ = [
+    "COMPOSITES", "ENUMS", "MODIFIERS", "Array", "Btf", "BtfError", "Enumerator", "Integer", "Kind",
+    "Linkage", "Member", "Param", "Type", "Variable",
+]  # fmt: skip
+
+MAGIC = 0xEB9F
+VERSION = 1
+_HEADER = "HBBIIIII"  # struct btf_header up to str_len
+_HEADER_SIZE = 24
+_LAYOUT_END = 32  # its layout_off and layout_len, which came later (Linux 7)
+_MAX_DEPTH = 32  # of typedefs, modifiers, arrays and pointers on each other; MAX_RESOLVE_DEPTH of libbpf
+_MAX_NAME = 4096  # the kernel takes 511 bytes at most (KSYM_NAME_LEN); more is damage
+_MAX_SIZE = 0xFFFFFFFF
+POINTER_SIZE = 8  # of BPF, and of every kernel that has BTF for our purposes
+
+# 32-bit words that follow struct btf_type: once, and for each of vlen.
+_FOLLOWS: Dict[int, Tuple[int, int]] = {
+    **dict.fromkeys(range(Kind.INT, Kind.ENUM64 + 1), (0, 0)),
+    Kind.INT: (1, 0),
+    Kind.ARRAY: (3, 0),
+    Kind.STRUCT: (0, 3),
+    Kind.UNION: (0, 3),
+    Kind.ENUM: (0, 2),
+    Kind.FUNC_PROTO: (0, 2),
+    Kind.VAR: (1, 0),
+    Kind.DATASEC: (0, 3),
+    Kind.DECL_TAG: (1, 0),
+    Kind.ENUM64: (0, 3),
+}
+
+
+class _Steps(Dict[int, int]):
+    """The words of a type by its info word, worked out once for each info word that occurs."""
+
+    def __init__(self, follows: Dict[int, Tuple[int, int]]):
+        super().__init__()
+        self.follows = follows
+
+    def __missing__(self, info: int) -> int:
+        kind = info >> 24 & 0x7F
+        if kind not in self.follows:
+            raise BtfError(f"BTF has a type of unknown kind {kind}", help="a newer bpfline may know it")
+        once, each = self.follows[kind]
+        self[info] = 3 + once + each * (info & 0xFFFFFF)
+        return self[info]
+
+
+class Btf:
+    """Types by their id; 0 is void. The BTF of a module continues its base's ids and strings.
+
+    count: one more than the last id. strings: this BTF's own string section. words: its own type
+    section as 32-bit numbers in this machine's byte order; nobody changes it. byteorder: of the data.
+    Every method that reads raises BtfError for what is damaged, in bounded time.
+    """
+
+    def __init__(self, base: Optional[Btf], byteorder: str, words: array[int], strings: bytes, steps: _Steps):
+        self.base = base
+        self.byteorder = byteorder
+        self.words = words
+        self.strings = strings
+        self.first_id: int = base.count if base else 1
+        self.first_string: int = base.strings_end if base else 0
+        self.strings_end: int = self.first_string + len(strings)
+        self._steps = steps
+        self._starts = _starts(words, steps)
+        self.count: int = self.first_id + len(self._starts)
+        self._names = b""
+
+    @classmethod
+    def parse(cls, data: bytes, base: Optional[Btf] = None) -> Btf:
+        """data, as in an ELF file's .BTF or in /sys/kernel/btf; base: the kernel's for a module's.
+
+        8 ms for the 5.5 MB of a Debian kernel.
+        """
+        order = {b"\x9f\xeb": "<", b"\xeb\x9f": ">"}.get(bytes(data[:2]))
+        if order is None:
+            raise BtfError("is not BTF (its magic number is missing)")
+        if len(data) < _HEADER_SIZE:
+            raise BtfError("BTF is cut off in its header")
+        _, version, _, header, type_off, type_len, str_off, str_len = struct.unpack_from(
+            order + _HEADER, data
+        )
+        if version != VERSION:
+            raise BtfError(f"BTF has version {version}, known is {VERSION}")
+        if not _HEADER_SIZE <= header <= len(data):
+            raise BtfError(f"BTF has a header of {header} bytes")
+        if type_off % 4 or type_len % 4 or type_off + type_len > str_off:
+            raise BtfError("BTF has its types where they cannot be")
+        if header + str_off + str_len > len(data):
+            raise BtfError("BTF is cut off in its strings")
+        strings = data[header + str_off : header + str_off + str_len]
+        if (not strings and base is None) or strings[-1:] not in (b"", b"\0"):
+            raise BtfError("BTF has strings without an end")
+        if base is None and strings[0]:
+            raise BtfError("BTF does not start its strings with an empty one", help="is it a module's?")
+        byteorder = "little" if order == "<" else "big"
+        if base is not None and base.byteorder != byteorder:
+            raise BtfError("BTF and its base have different byte orders")
+        words = array("I", data[header + type_off : header + type_off + type_len])
+        if byteorder != sys.byteorder:
+            words.byteswap()
+        steps = _Steps(_layout(data, header, order) or (base._steps.follows if base else _FOLLOWS))
+        return cls(base, byteorder, words, strings, steps)
+
+    # Types
+
+    def type(self, type_id: int) -> Type:
+        owner: Optional[Btf] = self
+        while owner is not None and type_id < owner.first_id:
+            owner = owner.base
+        if owner is None:
+            if type_id == 0:
+                return Type(0, Kind.VOID, "void", 0, False, 0, 0)
+            raise BtfError(f"BTF has no type {type_id}")
+        if type_id >= owner.count:
+            raise BtfError(f"BTF has no type {type_id}: it has {owner.count - 1}")
+        start = owner._starts[type_id - owner.first_id]
+        name, info, size_or_type = owner.words[start : start + 3]
+        kind, vlen, kflag = info >> 24 & 0x7F, info & 0xFFFFFF, bool(info >> 31)
+        return Type(type_id, kind, owner._name(name), vlen, kflag, size_or_type, start)
+
+    def resolve(self, type_id: int) -> Type:
+        """The type behind typedefs, const, volatile, restrict and type tags."""
+        for _ in range(_MAX_DEPTH):
+            found = self.type(type_id)
+            if found.kind not in MODIFIERS:
+                return found
+            type_id = found.size_or_type
+        raise BtfError(f"BTF type {type_id} leads to no type in {_MAX_DEPTH} steps")
+
+    def size_of(self, type_id: int) -> int:
+        """Bytes of an object of that type, below 4 GiB; BtfError for what has no size (void, a function)."""
+        elements, asked = 1, type_id
+        for _ in range(_MAX_DEPTH):
+            found = self.type(type_id)
+            if found.kind == Kind.ARRAY:
+                array_of = self.array(type_id)
+                elements, type_id = elements * array_of.nelems, array_of.type
+            elif found.kind in NAMES_ANOTHER:
+                type_id = found.size_or_type
+            elif found.kind in SIZED or found.kind == Kind.PTR:
+                size = elements * (POINTER_SIZE if found.kind == Kind.PTR else found.size_or_type)
+                if size > _MAX_SIZE:
+                    break
+                return size
+            else:
+                break
+        raise BtfError(f"BTF type {asked} has no size")
+
+    def align_of(self, type_id: int) -> int:
+        """Bytes that a number, pointer or enum, or an array of such, is aligned to."""
+        for _ in range(_MAX_DEPTH):
+            found = self.resolve(type_id)
+            if found.kind == Kind.PTR:
+                return POINTER_SIZE
+            if found.kind in ENUMS or found.kind in (Kind.INT, Kind.FLOAT):
+                return min(POINTER_SIZE, found.size_or_type)
+            if found.kind != Kind.ARRAY:
+                break
+            type_id = self.array(found.id).type
+        raise BtfError(f"BTF type {type_id} is no number: its alignment is not known")
+
+    # What follows a type
+
+    def members(self, type_id: int) -> List[Member]:
+        owner, found = self._owner(type_id, Kind.STRUCT, Kind.UNION)
+        if not found.kflag:
+            return [Member(owner._name(n), t, bits, 0) for n, t, bits in owner._records(found, 3)]
+        return [
+            Member(owner._name(n), t, bits & 0xFFFFFF, bits >> 24) for n, t, bits in owner._records(found, 3)
+        ]
+
+    def params(self, type_id: int) -> List[Param]:
+        owner, found = self._owner(type_id, Kind.FUNC_PROTO)
+        return [Param(owner._name(n), t) for n, t in owner._records(found, 2)]
+
+    def enumerators(self, type_id: int) -> List[Enumerator]:
+        """kflag says that they are signed (Linux 6.0); before, nothing did, and they read as unsigned."""
+        owner, found = self._owner(type_id, Kind.ENUM, Kind.ENUM64)
+        if found.kind == Kind.ENUM:
+            return [Enumerator(owner._name(n), _signed(v, 32, found)) for n, v in owner._records(found, 2)]
+        return [
+            Enumerator(owner._name(n), _signed(high << 32 | low, 64, found))
+            for n, low, high in owner._records(found, 3)
+        ]
+
+    def variables(self, type_id: int) -> List[Variable]:
+        owner, found = self._owner(type_id, Kind.DATASEC)
+        return [Variable(*record) for record in owner._records(found, 3)]
+
+    def array(self, type_id: int) -> Array:
+        owner, found = self._owner(type_id, Kind.ARRAY)
+        return Array(*owner.words[found.start + 3 : found.start + 6])
+
+    def integer(self, type_id: int) -> Integer:
+        owner, found = self._owner(type_id, Kind.INT)
+        word = owner.words[found.start + 3]
+        return Integer(word >> 24 & 0x0F, word >> 16 & 0xFF, word & 0xFF)
+
+    def linkage(self, type_id: int) -> int:
+        """Linkage.* of a variable or function; a newer kernel may have more."""
+        owner, found = self._owner(type_id, Kind.VAR, Kind.FUNC)
+        return found.vlen if found.kind == Kind.FUNC else owner.words[found.start + 3]
+
+    def component(self, type_id: int) -> int:
+        """The member or parameter that a DECL_TAG is for; -1: the whole."""
+        owner, found = self._owner(type_id, Kind.DECL_TAG)
+        word = owner.words[found.start + 3]
+        return word - (1 << 32) if word >> 31 else word
+
+    # Names
+
+    def string(self, offset: int) -> str:
+        return self._bytes(offset, None).decode(errors="replace")
+
+    def find(self, name: str, kind: int) -> Optional[int]:
+        """The first type of that kind with that name, the base's before a module's own.
+
+        0.3 ms in the BTF of a Debian kernel (the first time 4 ms more); there is no index to build.
+        """
+        found = self.base.find(name, kind) if self.base else None
+        return self.find_own(name, kind) if found is None else found
+
+    def find_own(self, name: str, kind: int) -> Optional[int]:
+        """The same without the base's types."""
+        return next(iter(self.find_all(name, kind)), None)
+
+    def find_all(self, name: str, kind: int) -> List[int]:
+        """All of this BTF's own types of that kind with that name."""
+        if not self._names:
+            self._names = array("I", [self.words[start] for start in self._starts]).tobytes()
+        found = []
+        for offset in self._string_offsets(name.encode()):
+            key = struct.pack("=I", offset)
+            at = self._names.find(key)
+            while at >= 0:
+                if at % 4 == 0 and self.words[self._starts[at // 4] + 1] >> 24 & 0x7F == kind:
+                    found.append(self.first_id + at // 4)
+                at = self._names.find(key, at + 1)
+        return sorted(found)
+
+    def find_many(self, wanted: Iterable[Tuple[int, str]]) -> Dict[Tuple[int, str], int]:
+        """{(kind, name): id} of those that there are."""
+        found = {(kind, name): self.find(name, kind) for kind, name in wanted}
+        return {key: type_id for key, type_id in found.items() if type_id is not None}
+
+    def describe(self, type_id: int) -> str:
+        """As C would have it: "struct task_struct", "const char *", "int[4]"."""
+        return spell.describe(self, type_id)
+
+    def access(self, type_id: int, access_str: str, kind: int = 0) -> str:
+        """What a CO-RE record is about: "task_struct.comm[2]", "bpf_func_id::BPF_FUNC_tail_call".
+
+        kind: BPF_CORE_*; those that ask for a type are answered as describe() does.
+        """
+        return spell.access(self, type_id, access_str, kind)
+
+    def _string_offsets(self, name: bytes) -> Set[int]:
+        """Where the whole string stands: LLVM, pahole and libbpf let no string be the end of another."""
+        if not name or b"\0" in name:
+            return set()
+        offsets = self.base._string_offsets(name) if self.base else set()
+        if self.strings.startswith(name + b"\0"):
+            offsets.add(self.first_string)
+        at = self.strings.find(b"\0" + name + b"\0")
+        while at >= 0:
+            offsets.add(self.first_string + at + 1)
+            at = self.strings.find(b"\0" + name + b"\0", at + 1)
+        return offsets
+
+    def _name(self, offset: int) -> str:
+        return self._bytes(offset, _MAX_NAME).decode(errors="replace") if offset else ""
+
+    def _bytes(self, offset: int, limit: Optional[int]) -> bytes:
+        if self.base is not None and offset < self.first_string:
+            return self.base._bytes(offset, limit)
+        at = offset - self.first_string
+        if not 0 <= at < len(self.strings):
+            raise BtfError(f"BTF has no string at {offset}")
+        end = self.strings.find(b"\0", at, None if limit is None else at + limit)
+        if end < 0:
+            raise BtfError(f"BTF has a name of more than {_MAX_NAME} bytes")
+        return self.strings[at:end]
+
+    def _owner(self, type_id: int, *kinds: int) -> Tuple[Btf, Type]:
+        """The BTF that has the type, which is one of kinds, and the type."""
+        found = self.type(type_id)
+        if found.kind not in kinds:
+            raise BtfError(f"BTF type {type_id} is not {' or '.join(Kind(kind).name for kind in kinds)}")
+        owner = self
+        while type_id < owner.first_id and owner.base is not None:
+            owner = owner.base
+        return owner, found
+
+    def _records(self, found: Type, size: int) -> Iterable[Tuple[int, ...]]:
+        first, end = found.start + 3, found.start + 3 + size * found.vlen
+        return zip(*(self.words[first + n : end : size] for n in range(size)))  # noqa: B905 (Python 3.10)
+
+
+def _starts(words: array[int], steps: _Steps) -> array[int]:
+    """Where each type starts in words."""
+    starts = array("I")
+    append, end, at = starts.append, len(words), 0
+    try:
+        while at < end:
+            append(at)
+            at += steps[words[at + 1]]
+    except IndexError:
+        at = end + 1
+    if at != end:
+        raise BtfError("BTF is cut off in its last type")
+    return starts
+
+
+def _layout(data: bytes, header: int, order: str) -> Optional[Dict[int, Tuple[int, int]]]:
+    """_FOLLOWS with the kinds that only the BTF's own layout section knows (struct btf_layout)."""
+    if header < _LAYOUT_END:
+        return None
+    offset, size = struct.unpack_from(order + "II", data, _HEADER_SIZE)
+    layout = data[header + offset : header + offset + size]
+    follows = (
+        {
+            kind: (once // 4, each // 4)
+            for kind, (once, each, _) in enumerate(struct.iter_unpack("BBH", layout))
+        }
+        if len(layout) % 4 == 0
+        else {}
+    )
+    return {**follows, **_FOLLOWS} if follows else None
+
+
+def _signed(value: int, bits: int, found: Type) -> int:
+    return value - (1 << bits) if found.kflag and value >> (bits - 1) else value
