@@ -29,7 +29,8 @@ class Fixup:
     "map"       a map's fd into imm (BPF_PSEUDO_MAP_FD); target names the map
     "map_value" the same with BPF_PSEUDO_MAP_VALUE; the offset stands in the second half already
     "kfunc"     a call: BTF id of the function into imm, its module's place in fd_array into off
-    "ksym"      a typed variable (BPF_PSEUDO_BTF_ID): BTF id into imm, its BTF's fd into the second half
+    "ksym"      a typed variable, or a kfunc whose address is asked for as bpf_ksym_exists() does
+                (BPF_PSEUDO_BTF_ID): BTF id into imm, its BTF's fd into the second half
     "address"   an untyped one: its address into both halves
     The last three name an Extern. src_reg is set already in all of them.
     """
@@ -86,9 +87,12 @@ class Map:
     """One map as BPF_MAP_CREATE takes it, and what goes into it.
 
     name: as in the source; the kernel gets its first 15 characters, or kernel_name. type:
-    BPF_MAP_TYPE_* in lower case ("hash"). max_entries: 0 where the kernel side puts in the number of
-    possible processors. key_type_id, value_type_id: in the bundle's BTF, 0 without. inner: the
-    template of a map in map. pinning: LIBBPF_PIN_BY_NAME was asked for.
+    BPF_MAP_TYPE_* in lower case ("hash"). max_entries: as in the source. The kernel side puts in the
+    number of possible processors where a perf_event_array has 0, and makes that of a ringbuf or
+    user_ringbuf, unless it is 0, the next power of two pages (adjust_ringbuf_sz in libbpf: it depends
+    on the machine's page size). key_type_id, value_type_id: in the bundle's BTF, 0 without and for
+    the map types that take none. inner: the template of a map in map. pinning: LIBBPF_PIN_BY_NAME was
+    asked for. autocreate: False for SEC("?.struct_ops").
 
     data: the contents of a map that is a section (.rodata, .data, .bss, .kconfig), else None; frozen:
     BPF_MAP_FREEZE before programs are loaded. struct_ops: None, or the initial value of a map of that
@@ -113,13 +117,14 @@ class Map:
     inner: Map | None = None
     slots: tuple[Slot, ...] = ()
     struct_ops: StructOps | None = None
+    autocreate: bool = True
 
 
 @dataclass(frozen=True)
 class StructOps:
-    """The initial value of a struct_ops map: type_name is the struct's name in the kernel; members
-    are laid out again by the kernel's own BTF. data: the variable's bytes; functions: member name to
-    program name."""
+    """The initial value of a struct_ops map: type_name is the struct's name in the kernel, type_id the
+    struct in the bundle's BTF; members are laid out again by the kernel's own BTF. data: the variable's
+    bytes; functions: member name to program name."""
 
     type_name: str
     type_id: int
@@ -132,8 +137,10 @@ class StructOps:
 class Extern:
     """A name that only the running kernel can resolve.
 
-    kind: "kfunc", "ksym" (a typed variable), "address" (an untyped one), "kconfig". type_id: in the
-    bundle's BTF. weak: may be missing, and is then 0. offset, size: its place in the .kconfig map.
+    kind: "kfunc", "ksym" (a typed variable), "address" (an untyped one), "kconfig". name: as in the
+    source, a flavour (___) and all. type_id: in the bundle's BTF; of a kfunc its FUNC, of a variable its
+    type, 0 of an untyped one. weak: may be missing, and is then 0. offset, size: its place in the
+    .kconfig map.
     """
 
     name: str
