@@ -7,13 +7,14 @@ DWARF has them too, but takes seconds to read where vmlinux.h was included.
 from __future__ import annotations
 
 import os
-import struct
 from bisect import bisect_right
 from dataclasses import dataclass
 
-from .elf import ObjectFile
+from bpfline_loader.btf import Btf, BtfError
 
-_MAGIC = 0xEB9F  # linux/btf.h
+from . import btf_ext
+from .btf_ext import Ext, LineInfo
+from .elf import ObjectFile
 
 
 @dataclass(frozen=True)
@@ -29,59 +30,29 @@ class Line:
         return f"{self.file}:{self.line}:{self.column}" if self.column else f"{self.file}:{self.line}"
 
 
-def read(object_file: ObjectFile) -> dict[str, list[Line]]:
+def read(object_file: ObjectFile, btf: Btf | None = None, ext: Ext | None = None) -> dict[str, list[Line]]:
     """The lines of each section by its name, in the order of their offsets.
 
-    Empty where there is no line information, or none that can be read: without it an object loads
-    as well, and messages name the function instead.
+    btf, ext: the object's, if they were read already. Empty where there is no line information, or
+    none that can be read: without it an object loads as well, and messages name the function instead.
     """
-    ext, btf = object_file.by_name.get(".BTF.ext"), object_file.by_name.get(".BTF")
-    if ext is None or btf is None:
+    section = object_file.by_name.get(".BTF")
+    if section is None:
         return {}
-    order = "<" if object_file.byteorder == "little" else ">"
     try:
-        return _sections(ext.data, _strings(btf.data, order), order)
-    except (struct.error, IndexError, ValueError):
+        btf = Btf.parse(section.data) if btf is None else btf
+        ext = btf_ext.read(object_file, btf) if ext is None else ext
+        return {name: _lines(records, btf) for name, records in ext.line.items()}
+    except BtfError:
         return {}
+
+
+def _lines(records: list[LineInfo], btf: Btf) -> list[Line]:
+    files = {offset: os.path.normpath(btf.name(offset)) for offset in {r.file_name_off for r in records}}
+    return [Line(r.insn_off, files[r.file_name_off], r.line_col >> 10, r.line_col & 0x3FF) for r in records]
 
 
 def at(lines: list[Line], offset: int) -> Line | None:
     """The record that the instruction at offset belongs to."""
     index = bisect_right(lines, offset, key=lambda line: line.offset)
     return lines[index - 1] if index else None
-
-
-def _strings(btf: bytes, order: str) -> bytes:
-    magic, _version, _flags, header, _types, _type_len, start, length = struct.unpack_from(
-        order + "HBBIIIII", btf
-    )
-    if magic != _MAGIC:
-        raise ValueError("not BTF")
-    return btf[header + start : header + start + length]
-
-
-def _string(strings: bytes, offset: int) -> str:
-    return strings[offset : strings.index(b"\0", offset)].decode(errors="replace")
-
-
-def _sections(ext: bytes, strings: bytes, order: str) -> dict[str, list[Line]]:
-    magic, _v, _f, header, _func, _func_len, start, length = struct.unpack_from(order + "HBBIIIII", ext)
-    if magic != _MAGIC:
-        raise ValueError("not .BTF.ext")
-    position, end = header + start, header + start + length
-    (record_size,) = struct.unpack_from(order + "I", ext, position)
-    if length < 4 or record_size < 16:  # struct bpf_line_info
-        return {}
-    position += 4
-    found: dict[str, list[Line]] = {}
-    while position < end:
-        name, count = struct.unpack_from(order + "II", ext, position)
-        position += 8
-        lines = found.setdefault(_string(strings, name), [])
-        for _ in range(count):
-            offset, file, _text, line = struct.unpack_from(order + "IIII", ext, position)
-            lines.append(Line(offset, os.path.normpath(_string(strings, file)), line >> 10, line & 0x3FF))
-            position += record_size
-    for lines in found.values():
-        lines.sort(key=lambda line: line.offset)
-    return found

@@ -10,9 +10,10 @@ from __future__ import annotations
 import struct
 import sys
 from array import array
-from typing import Dict, Iterable, List, Optional, Set, Tuple
+from typing import Dict, Iterable, Iterator, List, Optional, Set, Tuple
 
 from . import btf_spell as spell
+from .btf_spell import relo_kind_name
 from .btf_types import (
     COMPOSITES,
     ENUMS,
@@ -33,13 +34,13 @@ from .btf_types import (
 
 __all__ = [
     "COMPOSITES", "ENUMS", "MODIFIERS", "Array", "Btf", "BtfError", "Enumerator", "Integer", "Kind",
-    "Linkage", "Member", "Param", "Type", "Variable",
+    "Linkage", "Member", "Param", "Type", "Variable", "relo_kind_name",
 ]  # fmt: skip
 
 MAGIC = 0xEB9F
 VERSION = 1
-_HEADER = "HBBIIIII"  # struct btf_header up to str_len
-_HEADER_SIZE = 24
+HEADER = "HBBIIIII"  # struct btf_header up to str_len
+HEADER_SIZE = 24
 _LAYOUT_END = 32  # its layout_off and layout_len, which came later (Linux 7)
 _MAX_DEPTH = 32  # of typedefs, modifiers, arrays and pointers on each other; MAX_RESOLVE_DEPTH of libbpf
 _MAX_NAME = 4096  # the kernel takes 511 bytes at most (KSYM_NAME_LEN); more is damage
@@ -108,14 +109,12 @@ class Btf:
         order = {b"\x9f\xeb": "<", b"\xeb\x9f": ">"}.get(bytes(data[:2]))
         if order is None:
             raise BtfError("is not BTF (its magic number is missing)")
-        if len(data) < _HEADER_SIZE:
+        if len(data) < HEADER_SIZE:
             raise BtfError("BTF is cut off in its header")
-        _, version, _, header, type_off, type_len, str_off, str_len = struct.unpack_from(
-            order + _HEADER, data
-        )
+        _, version, _, header, type_off, type_len, str_off, str_len = struct.unpack_from(order + HEADER, data)
         if version != VERSION:
             raise BtfError(f"BTF has version {version}, known is {VERSION}")
-        if not _HEADER_SIZE <= header <= len(data):
+        if not HEADER_SIZE <= header <= len(data):
             raise BtfError(f"BTF has a header of {header} bytes")
         if type_off % 4 or type_len % 4 or type_off + type_len > str_off:
             raise BtfError("BTF has its types where they cannot be")
@@ -150,7 +149,13 @@ class Btf:
         start = owner._starts[type_id - owner.first_id]
         name, info, size_or_type = owner.words[start : start + 3]
         kind, vlen, kflag = info >> 24 & 0x7F, info & 0xFFFFFF, bool(info >> 31)
-        return Type(type_id, kind, owner._name(name), vlen, kflag, size_or_type, start)
+        return Type(type_id, kind, owner.name(name), vlen, kflag, size_or_type, start)
+
+    def of_kind(self, *kinds: int) -> Iterator[Type]:
+        """This BTF's own types of these kinds."""
+        for type_id, start in enumerate(self._starts, self.first_id):
+            if self.words[start + 1] >> 24 & 0x7F in kinds:
+                yield self.type(type_id)
 
     def resolve(self, type_id: int) -> Type:
         """The type behind typedefs, const, volatile, restrict and type tags."""
@@ -198,22 +203,22 @@ class Btf:
     def members(self, type_id: int) -> List[Member]:
         owner, found = self._owner(type_id, Kind.STRUCT, Kind.UNION)
         if not found.kflag:
-            return [Member(owner._name(n), t, bits, 0) for n, t, bits in owner._records(found, 3)]
+            return [Member(owner.name(n), t, bits, 0) for n, t, bits in owner._records(found, 3)]
         return [
-            Member(owner._name(n), t, bits & 0xFFFFFF, bits >> 24) for n, t, bits in owner._records(found, 3)
+            Member(owner.name(n), t, bits & 0xFFFFFF, bits >> 24) for n, t, bits in owner._records(found, 3)
         ]
 
     def params(self, type_id: int) -> List[Param]:
         owner, found = self._owner(type_id, Kind.FUNC_PROTO)
-        return [Param(owner._name(n), t) for n, t in owner._records(found, 2)]
+        return [Param(owner.name(n), t) for n, t in owner._records(found, 2)]
 
     def enumerators(self, type_id: int) -> List[Enumerator]:
         """kflag says that they are signed (Linux 6.0); before, nothing did, and they read as unsigned."""
         owner, found = self._owner(type_id, Kind.ENUM, Kind.ENUM64)
         if found.kind == Kind.ENUM:
-            return [Enumerator(owner._name(n), _signed(v, 32, found)) for n, v in owner._records(found, 2)]
+            return [Enumerator(owner.name(n), _signed(v, 32, found)) for n, v in owner._records(found, 2)]
         return [
-            Enumerator(owner._name(n), _signed(high << 32 | low, 64, found))
+            Enumerator(owner.name(n), _signed(high << 32 | low, 64, found))
             for n, low, high in owner._records(found, 3)
         ]
 
@@ -301,7 +306,8 @@ class Btf:
             at = self.strings.find(b"\0" + name + b"\0", at + 1)
         return offsets
 
-    def _name(self, offset: int) -> str:
+    def name(self, offset: int) -> str:
+        """A string that names something, so a short one; "" at 0."""
         return self._bytes(offset, _MAX_NAME).decode(errors="replace") if offset else ""
 
     def _bytes(self, offset: int, limit: Optional[int]) -> bytes:
@@ -349,7 +355,7 @@ def _layout(data: bytes, header: int, order: str) -> Optional[Dict[int, Tuple[in
     """_FOLLOWS with the kinds that only the BTF's own layout section knows (struct btf_layout)."""
     if header < _LAYOUT_END:
         return None
-    offset, size = struct.unpack_from(order + "II", data, _HEADER_SIZE)
+    offset, size = struct.unpack_from(order + "II", data, HEADER_SIZE)
     layout = data[header + offset : header + offset + size]
     follows = (
         {
