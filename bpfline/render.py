@@ -39,8 +39,9 @@ def templates(project: Project) -> list[Path]:
     if not folder.is_dir():
         raise SettingsError("tool.bpfline.templates names no folder", where=name)
     found = sorted(path.relative_to(folder) for path in folder.rglob("*" + SUFFIX) if path.is_file())
+    compiled = {path.name for source in project.sources for path in (source.object_file, source.depfile)}
     for path in found:
-        if path.with_suffix("").parts[0] in _TAKEN:
+        if path.with_suffix("").parts[0] in compiled.union(_TAKEN):
             raise SettingsError(
                 "would overwrite an artifact of bpfline's", where=Path(name, path), help="rename it"
             )
@@ -56,16 +57,25 @@ def inputs(project: Project, source: Source) -> list[Path]:
         source.folder / parts.FILE,
         *(OURS / name for name in (bundle_.DESCRIPTION + SUFFIX, C_LOADER + SUFFIX)),
         Path(bundle_.__file__),  # the bundle's schema
-        *(Path(project.settings.templates or "", path) for path in templates(project)),
+        *_own_files(project),
     ]
+
+
+def _own_files(project: Project) -> list[Path]:
+    """Every file beside the project's own templates: a template can include any of them."""
+    if not templates(project):
+        return []
+    folder = project.root / str(project.settings.templates)
+    return sorted(path.relative_to(project.root) for path in folder.rglob("*") if path.is_file())
 
 
 def render(project: Project, source: Source, clang: str) -> Done:
     """Write loader.json, loader.c where .text alone is the program, and the project's own files."""
     found = parts.read(source)
     bundle = _bundle(project, source, found, clang)
-    data = _data(source, found, bundle)
-    ours = _environment(OURS)
+    data = _data(source, bundle)
+    read: set[str] = set()
+    ours = _environment(OURS, read)
     wrote = [source.folder / bundle_.DESCRIPTION]
     write_whole(wrote[0], _rendered(ours, bundle_.DESCRIPTION + SUFFIX, data))
     bundle_.read(source.folder)  # what the loader could not read is said now
@@ -73,11 +83,11 @@ def render(project: Project, source: Source, clang: str) -> Done:
         wrote.append(source.folder / C_LOADER)
         write_whole(wrote[-1], _rendered(ours, C_LOADER + SUFFIX, data))
     if project.settings.templates is not None:
-        own = _environment(project.root / project.settings.templates)
+        own = _environment(Path(project.settings.templates), read)
         for path in templates(project):
             wrote.append(source.folder / path.with_suffix(""))
             write_whole(wrote[-1], _rendered(own, str(path), data))
-    return Done(wrote=wrote)
+    return Done(read=read, wrote=wrote)
 
 
 def _for_c_loader(program: bundle_.Program) -> bool:
@@ -108,7 +118,7 @@ def _bundle(project: Project, source: Source, found: Parts, clang: str) -> bundl
     )
 
 
-def _data(source: Source, found: Parts, bundle: bundle_.Bundle) -> dict[str, Any]:
+def _data(source: Source, bundle: bundle_.Bundle) -> dict[str, Any]:
     """What a template is given: docs/templates.md."""
     programs = [
         {
@@ -127,16 +137,24 @@ def _data(source: Source, found: Parts, bundle: bundle_.Bundle) -> dict[str, Any
         "bpfline": __version__,
         "bundle": bundle,
         "programs": programs,
-        "program": bundle.programs[0],
+        "program": programs[0],
         "folder": str(source.folder),
     }
 
 
-def _environment(folder: Path) -> jinja2.Environment:
+def _environment(folder: Path, read: set[str]) -> jinja2.Environment:
+    """The templates in folder. read: gets the path of each that is used, also of those it includes."""
     import jinja2
 
+    files = jinja2.FileSystemLoader(folder)
+
+    def source(name: str) -> tuple[str, str, Any]:
+        found = files.get_source(environment, name)
+        read.add(found[1])
+        return found
+
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(folder),
+        loader=jinja2.FunctionLoader(source),
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
         trim_blocks=True,
@@ -156,16 +174,13 @@ def _rendered(environment: jinja2.Environment, name: str, data: dict[str, Any]) 
     except jinja2.TemplateSyntaxError as error:
         raise SettingsError(f"{error.message}", where=f"{error.filename or name}:{error.lineno}") from None
     except jinja2.TemplateNotFound as error:
-        raise SettingsError(f"includes {error}, which is not there", where=name) from None
-    except (
-        jinja2.UndefinedError,
-        TypeError,
-        ValueError,
-        ArithmeticError,
-        LookupError,
-        AttributeError,
-    ) as error:
+        raise SettingsError(f"includes {error.name}, which is not there", where=_line(error, name)) from None
+    except (jinja2.TemplateError, *_A_TEMPLATES_FAULT) as error:
         raise SettingsError(f"cannot be rendered: {error}", where=_line(error, name)) from None
+
+
+# What Python itself raises for an expression that makes no sense.
+_A_TEMPLATES_FAULT = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
 def _line(error: BaseException, name: str) -> str:
