@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """BTF, read: the types of an object or of the running kernel (Documentation/bpf/btf.rst, linux/btf.h).
 
-A kernel's BTF is 5 MB and 80,000 types, of which a program needs a handful: parsing finds where each
+A kernel's BTF is 5 MB and 120,000 types, of which a program needs a handful: parsing finds where each
 type starts and nothing else, and a type becomes a Python object when it is asked for.
 """
 
@@ -98,13 +98,14 @@ class Btf:
         self._steps = steps
         self._starts = _starts(words, steps)
         self.count: int = self.first_id + len(self._starts)
-        self._names = b""
+        self._names = b""  # each type's name_off, in search of a name
+        self._found: Dict[Tuple[str, int], List[int]] = {}
 
     @classmethod
     def parse(cls, data: bytes, base: Optional[Btf] = None) -> Btf:
         """data, as in an ELF file's .BTF or in /sys/kernel/btf; base: the kernel's for a module's.
 
-        8 ms for the 5.5 MB of a Debian kernel.
+        13 ms for the 5.5 MB of a Debian kernel, 126,585 types.
         """
         order = {b"\x9f\xeb": "<", b"\xeb\x9f": ">"}.get(bytes(data[:2]))
         if order is None:
@@ -254,7 +255,8 @@ class Btf:
     def find(self, name: str, kind: int) -> Optional[int]:
         """The first type of that kind with that name, the base's before a module's own.
 
-        0.3 ms in the BTF of a Debian kernel (the first time 4 ms more); there is no index to build.
+        Two bytes.find() over a Debian kernel's 2.3 MB of strings and 0.5 MB of name offsets: 0.9 ms, the
+        first time 6 ms more to collect those offsets. An index of all names would take 45 ms to build.
         """
         found = self.base.find(name, kind) if self.base else None
         return self.find_own(name, kind) if found is None else found
@@ -265,17 +267,20 @@ class Btf:
 
     def find_all(self, name: str, kind: int) -> List[int]:
         """All of this BTF's own types of that kind with that name."""
+        if (name, kind) not in self._found:
+            self._found[name, kind] = sorted(self._search(name.encode(), kind))
+        return self._found[name, kind]
+
+    def _search(self, name: bytes, kind: int) -> Iterator[int]:
         if not self._names:
             self._names = array("I", [self.words[start] for start in self._starts]).tobytes()
-        found = []
-        for offset in self._string_offsets(name.encode()):
+        for offset in self._string_offsets(name):
             key = struct.pack("=I", offset)
             at = self._names.find(key)
             while at >= 0:
                 if at % 4 == 0 and self.words[self._starts[at // 4] + 1] >> 24 & 0x7F == kind:
-                    found.append(self.first_id + at // 4)
+                    yield self.first_id + at // 4
                 at = self._names.find(key, at + 1)
-        return sorted(found)
 
     def find_many(self, wanted: Iterable[Tuple[int, str]]) -> Dict[Tuple[int, str], int]:
         """{(kind, name): id} of those that there are."""

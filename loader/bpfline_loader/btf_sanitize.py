@@ -39,7 +39,10 @@ def probe(feature: str) -> bytes:
 
 def _func(btf: Btf, edit: Edit) -> None:
     for found in btf.of_kind(Kind.FUNC_PROTO):
-        # A parameter's name and type become an enumerator's name and value.
+        # A parameter's name and type become an enumerator's name and value; an enumerator has a name.
+        for index, param in enumerate(btf.params(found.id)):
+            if not param.name:
+                edit.set_following(found, 2 * index, edit.add_string("unnamed"))
         edit.set_info(found, Kind.ENUM, found.vlen)
         edit.set_size_or_type(found, 4)
     for found in btf.of_kind(Kind.FUNC):
