@@ -50,7 +50,9 @@ class Program:
     ("syscalls/sys_enter_execve"), or None where nothing says.
 
     attach_btf: the kernel type that it is attached to, found by name when it is loaded
-    ("btf_trace_sched_switch"; for "ext" the function of the target program), or None.
+    ("btf_trace_sched_switch"; for "ext" the function of the target program), or None. target: the
+    program that has the function, where it is not the kernel: the name of one of this bundle's, "id:123",
+    or the path of a pin.
     flags: prog_flags. autoload: False for SEC("?..."). drop_attach_type: expected_attach_type may be
     left out where the kernel does not know it (libbpf's SEC_EXP_ATTACH_OPT).
 
@@ -72,6 +74,7 @@ class Program:
     func_info: bytes = b""
     line_info: bytes = b""
     core_relos: bytes = b""
+    target: str | None = None
 
 
 @dataclass(frozen=True)
