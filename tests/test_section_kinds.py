@@ -7,8 +7,8 @@ import re
 import subprocess
 
 import pytest
-from bpf_objects import GPL, HEADERS, compile_bpf
 
+from bpf_objects import GPL, HEADERS, compile_bpf
 from bpfline.section_kinds import BPF_F_SLEEPABLE, BPF_F_XDP_HAS_FRAGS, SECTION_KINDS, find, near
 from bpfline_loader.bpf import PROG_TYPES
 

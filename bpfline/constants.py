@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Constants set before loading: values for global variables, checked against their BTF types.
+
+What the verifier reads in .rodata it takes for granted, so code behind a constant that says no is not
+even looked at.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import struct
+from collections.abc import Mapping, Sequence
+
+from bpfline_loader.btf import COMPOSITES, Btf, Kind, Type
+
+from .datasec import Variable
+from .errors import SettingsError
+
+Value = bool | int | float | str
+"""As TOML has it; what the command line gives is a str, which is read as its variable's type."""
+
+_PATH = re.compile(r"[^.\[\]]+|\.[^.\[\]]+|\[(0[xX][0-9a-fA-F]{1,8}|[0-9]{1,10})\]")
+_BOOLS = {"true": 1, "false": 0, "1": 1, "0": 0, "y": 1, "n": 0}
+_ESCAPES = {"n": 10, "t": 9, "r": 13, "0": 0, "\\": 92, "'": 39}
+_SIGNED, _BOOL = 1, 4  # BTF_INT_*, linux/btf.h
+
+
+def apply(
+    data: Mapping[str, bytes],
+    btf: Btf | None,
+    inside: Mapping[str, Sequence[Variable]],
+    values: Mapping[str, Value],
+) -> dict[str, bytes]:
+    """The contents of the sections that values change. data, inside: each section's contents and
+    variables."""
+    changed: dict[str, bytearray] = {}
+    for name, value in values.items():
+        section, variable, path = _find(inside, name)
+        if btf is None:  # then nothing was found
+            continue
+        found, offset = _follow(btf, name, variable, path)
+        contents = changed.setdefault(section, bytearray(data[section]))
+        encoded = _encoded(btf, name, found, value)
+        if offset + len(encoded) > len(contents):
+            raise SettingsError(f"{name} lies past the end of {section}", help="compile it again")
+        contents[offset : offset + len(encoded)] = encoded
+    return {section: bytes(contents) for section, contents in changed.items()}
+
+
+def _find(inside: Mapping[str, Sequence[Variable]], name: str) -> tuple[str, Variable, list[str]]:
+    """The section and the variable that name begins with, and the steps that follow."""
+    steps = [found[0] for found in _PATH.finditer(name)]
+    if not steps or "".join(steps) != name or steps[0][0] in ".[":
+        raise SettingsError(f"{name!r} is no variable", help="write name, name[2] or name.member")
+    homes = [
+        (section, variable)
+        for section, variables in inside.items()
+        for variable in variables
+        if variable.name == steps[0]
+    ]
+    if len(homes) == 1:
+        return *homes[0], steps[1:]
+    if homes:
+        raise SettingsError(f"there are {len(homes)} variables {steps[0]}", help="rename all but one")
+    known = [variable.name for variables in inside.values() for variable in variables]
+    near = difflib.get_close_matches(steps[0], known)
+    raise SettingsError(
+        f"there is no global variable {steps[0]}",
+        help="near it: " + ", ".join(near) if near else "declare it as: const volatile int " + steps[0],
+    )
+
+
+def _follow(btf: Btf, name: str, variable: Variable, path: Sequence[str]) -> tuple[Type, int]:
+    """The type that path leads to, and its offset in the section."""
+    found, offset = btf.resolve(variable.type_id), variable.offset
+    for step in path:
+        if step[0] == "[":
+            index = int(step[1:-1], 0 if step[1:3] in ("0x", "0X") else 10)
+            if found.kind != Kind.ARRAY:
+                raise SettingsError(f"{name}: {btf.describe(found.id)} is no array")
+            array = btf.array(found.id)
+            if index >= array.nelems:
+                raise SettingsError(f"{name}: {btf.describe(found.id)} has no element {index}")
+            found, offset = btf.resolve(array.type), offset + index * btf.size_of(array.type)
+        else:
+            found, offset = _member(btf, name, found, offset, step[1:])
+    return found, offset
+
+
+def _member(btf: Btf, name: str, found: Type, offset: int, wanted: str) -> tuple[Type, int]:
+    members = btf.members(found.id) if found.kind in COMPOSITES else []
+    for member in members:
+        if member.name == wanted:
+            if member.bit_size or member.bit_offset % 8:
+                raise SettingsError(f"{name} is a bit-field, which cannot be set")
+            return btf.resolve(member.type), offset + member.bit_offset // 8
+    near = difflib.get_close_matches(wanted, [member.name for member in members])
+    raise SettingsError(
+        f"{name}: {btf.describe(found.id)} has no member {wanted}",
+        help="near it: " + ", ".join(near) if near else "",
+    )
+
+
+def _encoded(btf: Btf, name: str, found: Type, value: Value) -> bytes:
+    """value in the bytes of its type."""
+    order = "<" if btf.byteorder == "little" else ">"
+    if found.kind == Kind.INT:
+        return _integer(btf, name, found, value)
+    if found.kind in (Kind.ENUM, Kind.ENUM64):
+        return _enum(btf, name, found, value)
+    if found.kind == Kind.FLOAT and found.size_or_type in (4, 8):
+        try:
+            return struct.pack(order + ("f" if found.size_or_type == 4 else "d"), float(value))
+        except (ValueError, OverflowError):
+            raise _wrong(btf, name, found, value) from None
+    if found.kind == Kind.ARRAY:
+        return _text(btf, name, found, value)
+    raise SettingsError(
+        f"{name} is {btf.describe(found.id)}, which cannot be set as a whole",
+        help=f"set its members: {name}.member" if found.kind in COMPOSITES else "",
+    )
+
+
+def _integer(btf: Btf, name: str, found: Type, value: Value) -> bytes:
+    size, encoding = found.size_or_type, btf.integer(found.id).encoding
+    if encoding & _BOOL:
+        number = _BOOLS.get(str(value).lower())
+    else:
+        number = _number(value)
+        if number is None and size == 1 and isinstance(value, str):
+            number = _character(value, bool(encoding & _SIGNED))
+    if number is None:
+        raise _wrong(btf, name, found, value)
+    return _packed(btf, name, found, number, bool(encoding & _SIGNED))
+
+
+def _enum(btf: Btf, name: str, found: Type, value: Value) -> bytes:
+    known = {each.name: each.value for each in btf.enumerators(found.id)}
+    number = known.get(value) if isinstance(value, str) else None
+    if number is None:
+        number = _number(value)
+    if number is None:
+        near = difflib.get_close_matches(str(value), known)
+        raise SettingsError(
+            f"{name}: {btf.describe(found.id)} has no {value!r}",
+            help="near it: " + ", ".join(near) if near else "",
+        )
+    # Whether it is signed was not written down before Linux 6.0: a negative number says so itself.
+    return _packed(btf, name, found, number, found.kflag or number < 0)
+
+
+def _packed(btf: Btf, name: str, found: Type, number: int, signed: bool) -> bytes:
+    size = found.size_or_type
+    try:
+        return number.to_bytes(size, "little" if btf.byteorder == "little" else "big", signed=signed)
+    except OverflowError:
+        low, high = (-(1 << size * 8 - 1), (1 << size * 8 - 1) - 1) if signed else (0, (1 << size * 8) - 1)
+        raise SettingsError(
+            f"{name}: {number} does not fit into {btf.describe(found.id)}", help=f"it holds {low} to {high}"
+        ) from None
+
+
+def _text(btf: Btf, name: str, found: Type, value: Value) -> bytes:
+    """A string and its NUL, the rest zero, for an array of characters."""
+    array = btf.array(found.id)
+    element = btf.resolve(array.type)
+    if element.kind != Kind.INT or element.size_or_type != 1:
+        raise SettingsError(
+            f"{name} is {btf.describe(found.id)}, which cannot be set as a whole",
+            help=f"set its elements: {name}[0]",
+        )
+    if not isinstance(value, str):
+        raise _wrong(btf, name, found, value)
+    encoded = value.encode(errors="surrogateescape")
+    if len(encoded) >= array.nelems:
+        raise SettingsError(
+            f"{name}: {btf.describe(found.id)} has no room for {len(encoded)} bytes and a NUL"
+        )
+    return encoded.ljust(array.nelems, b"\0")
+
+
+def _number(value: Value) -> int | None:
+    """A whole number, as C writes them."""
+    if isinstance(value, float):
+        return None
+    if isinstance(value, int):
+        return int(value)
+    found = re.fullmatch(r"\s*([-+]?)(0[xX][0-9a-fA-F]+|0[bB][01]+|0[0-7]*|[1-9][0-9]*)\s*", value)
+    if found is None or len(value) > 70:
+        return None
+    digits = found[2]
+    octal = digits[0] == "0" and digits[1:].isdigit()
+    number = int(digits, 8) if octal else int(digits, 0)
+    return -number if found[1] == "-" else number
+
+
+def _character(value: str, signed: bool) -> int | None:
+    """'a' with or without its quotes, '\\n' with an escape."""
+    text = value[1:-1] if len(value) > 2 and value[0] == value[-1] == "'" else value
+    if len(text) == 2 and text[0] == "\\":
+        return _ESCAPES.get(text[1])
+    encoded = text.encode(errors="surrogateescape")
+    if len(encoded) != 1:
+        return None
+    return encoded[0] - 256 if signed and encoded[0] > 127 else encoded[0]
+
+
+def _wrong(btf: Btf, name: str, found: Type, value: Value) -> SettingsError:
+    return SettingsError(f"{name} is {btf.describe(found.id)}, which {value!r} is not")
