@@ -53,3 +53,7 @@ class KernelError(Problem):
     def __init__(self, what: str, *, errno: str, where: object = None, help: str = ""):  # noqa: A002
         super().__init__(what, where=where, help=help)
         self.errno = errno
+
+
+class Lacking(KernelError):
+    """The running kernel has not what a program or a map needs: no fault of theirs."""

@@ -98,7 +98,7 @@ def _forbidders(doing: str) -> list[str]:
         reasons.append("a seccomp filter is active: allow bpf and perf_event_open in the container's profile")
     if lockdown := _lockdown():
         reasons.append(f"the kernel is locked down ({lockdown}): boot without Secure Boot or lockdown=")
-    if doing == LOAD and (limit := _memlock()) is not None:
+    if doing == LOAD and (limit := memlock()) is not None:
         reasons.append(
             f"before Linux 5.11 programs count as locked memory, {limit} bytes here: ulimit -l unlimited"
         )
@@ -125,7 +125,7 @@ def _lockdown() -> str:
     return "" if mode == "none" else mode
 
 
-def _memlock() -> int | None:
+def memlock() -> int | None:
     """The limit on locked memory, if there is one and the kernel counts programs with it."""
     limit = resource.getrlimit(resource.RLIMIT_MEMLOCK)[0]
     # The probe that libbpf uses loads a program, which is what failed. Accounting by cgroup is in v5.11.

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from . import privileges
 
-_BTF = Path("/sys/kernel/btf/vmlinux")
+BTF = Path("/sys/kernel/btf/vmlinux")
 _JIT = Path("/proc/sys/net/core")
 
 
@@ -36,7 +36,7 @@ def running() -> Kernel:
 @functools.lru_cache(maxsize=1)
 def _btf() -> str | None:
     try:
-        return hashlib.sha256(_BTF.read_bytes()).hexdigest()
+        return hashlib.sha256(BTF.read_bytes()).hexdigest()
     except OSError:
         return None
 

@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import os
 import struct
 from dataclasses import dataclass
 
-from . import bpf, hints, log, privileges, trailer
+from . import bpf, core_relo, features, hints, log, privileges, trailer
 from .bundle import Program
-from .errors import KernelError
+from .errors import KernelError, Lacking
 from .syscalls import ENOTSUPP, errno_name
 
 ACCEPTED = "accepted"
@@ -28,6 +29,9 @@ _MOV_R0_0_EXIT = struct.pack("=BBhi", 0xB7, 0, 0, 0) + struct.pack("=BBhi", 0x95
 # bpf_prog_load_check_attach() answers EINVAL, without a word, for these when expected_attach_type is 0:
 # nothing can be told of the type by trying.
 _NEED_ATTACH_TYPE = frozenset(("cgroup_sock_addr", "cgroup_sockopt", "sk_lookup", "netfilter"))
+
+_NO_DETAILS = bpf.Details()
+_TRACING = log.BRANCHES | log.EVERY_PATH  # levels that show instructions
 
 
 @dataclass(frozen=True)
@@ -51,11 +55,19 @@ class Attempt:
     note: str
 
 
-def load(program: Program, license: str, *, mode: str = "auto") -> Attempt:  # noqa: A002
+def load(
+    program: Program,
+    license: str,  # noqa: A002 - the field's name
+    *,
+    mode: str = "auto",
+    details: bpf.Details = _NO_DETAILS,
+    btf: bytes = b"",
+) -> Attempt:
     """Have the kernel verify and load program. mode: which log is kept, one of log.MODES.
 
-    A refusal is an Attempt. KernelError where the program could not be tried at all: no privilege, no
-    bpf(2), no memory, a type that this loader does not know.
+    details: what it takes besides the program's type, instructions and name. btf: the bundle's, to say
+    in words what a CO-RE record asked for. A refusal is an Attempt. KernelError where the program could not
+    be tried at all: no privilege, no bpf(2), no memory, a type that this loader does not know.
     """
     number = bpf.PROG_TYPES.get(program.type)
     if number is None:
@@ -66,16 +78,36 @@ def load(program: Program, license: str, *, mode: str = "auto") -> Attempt:  # n
             help="known are " + ", ".join(bpf.PROG_TYPES),
         )
 
+    name = bpf.object_name(program.name)
+
     def once(level: int, memory: log.Memory) -> bpf.Answer:
         return bpf.prog_load(
-            number, program.insns, license, name=bpf.object_name(program.name), log_level=level, log=memory
+            number, program.insns, license, name=name, details=details, log_level=level, log=memory
         )
 
     with privileges.raised():
         record = log.record(once, mode)
-        if record.answer.fd is None:
-            return _refusal(program, number, record)
-        return _loaded(program, record, record.answer.fd)
+        if program.drop_attach_type and details.expected_attach_type and _before_verifier(record):
+            details = dataclasses.replace(details, expected_attach_type=0)
+            record = log.record(once, mode)
+        if record.answer.fd is not None:
+            return _loaded(program, record, record.answer.fd)
+        attempt = _refusal(program, number, record)
+        if core_relo.poisoned(record.words):
+            traced = record.log if record.level & _TRACING else log.capture(once, log.BRANCHES).log
+            words = core_relo.explained(traced or b"", program, btf)
+            attempt = dataclasses.replace(attempt, message=words or attempt.message)
+        return attempt
+
+
+def unsupported(lacking: Lacking) -> Attempt:
+    """What became of a program for which this kernel lacks something that was found out beforehand."""
+    message = f"{lacking.what}; {lacking.help}" if lacking.help else lacking.what
+    return Attempt(UNSUPPORTED, None, None, lacking.errno, b"", 0, trailer.Stats(), message, "")
+
+
+def _before_verifier(record: log.Record) -> bool:
+    return record.answer.errno == errno.EINVAL and record.level != 0 and not record.words
 
 
 def _loaded(program: Program, record: log.Record, fd: int) -> Attempt:
@@ -96,6 +128,9 @@ def _refusal(program: Program, number: int, record: log.Record) -> Attempt:
     name = errno_name(failed)
     verdict = UNSUPPORTED if failed == ENOTSUPP else REFUSED
     message = trailer.last_words(record.words) or record.note or f"{name}: {hints.explain(name, hints.LOAD)}"
+    if failed == errno.E2BIG and silent and program.core_relos and not features.core_relos():
+        verdict = UNSUPPORTED
+        message = "this kernel does not make CO-RE relocations itself, as Linux 5.17 and later do"
     if failed == errno.EINVAL and silent and _lacks_type(program.type, number):
         verdict, message = UNSUPPORTED, f"this kernel has no programs of type {program.type}"
     stats = trailer.parse(record.words)

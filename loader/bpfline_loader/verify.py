@@ -9,18 +9,23 @@ import hashlib
 import json
 import os
 import re
-import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Optional
 
 from . import hints, kernel, privileges, verdict
 from .bundle import Bundle, Program
 from .errors import KernelError, Problem
 from .files import write_whole
-from .load import ACCEPTED, REFUSED, Attempt, load
+from .fingerprint import Fingerprints
+from .load import ACCEPTED, REFUSED, Attempt
+from .object import Object, opened
 from .verdict import Verdict
 
 ERROR = "error"  # the verdict of a program that could not be tried
+
+_Judge = Callable[[Program, Verdict, Optional[Path], str], Verdict]
 
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.]{0,99}")
 
@@ -51,34 +56,61 @@ def verify(
         for program in bundle.programs
     ]
     if home is None:
-        return [_judge(bundle, program, blank) for program, blank in zip(bundle.programs, blanks)]  # noqa: B905
+        with _judging(bundle) as judge:
+            return [judge(program, blank, None, "none") for program, blank in zip(bundle.programs, blanks)]  # noqa: B905
 
     place = home / "verifier" / running.release
     earlier = {} if again else {(row.program, row.section): row for row in verdict.read(place / verdict.FILE)}
     surroundings = _surroundings(bundle.license, mode, running)
+    fingerprints = Fingerprints(bundle)
     results = []
-    for program, blank, name in zip(bundle.programs, blanks, log_names(bundle.programs)):  # noqa: B905
-        path = None if mode == "none" else place / name
-        key = _key(program, surroundings)
-        old = earlier.get((program.name, program.section))
-        if old is not None and old.key == key and _stands(old, path):
-            results.append(_taken_over(old, blank, path))
-        else:
-            results.append(_judge(bundle, program, dataclasses.replace(blank, key=key), path, mode))
+    with _judging(bundle) as judge:
+        for program, blank, name in zip(bundle.programs, blanks, log_names(bundle.programs)):  # noqa: B905
+            path = None if mode == "none" else place / name
+            key = _key(fingerprints.of(program), surroundings)
+            old = earlier.get((program.name, program.section))
+            if old is not None and key and old.key == key and _stands(old, path):
+                results.append(_taken_over(old, blank, path))
+            else:
+                results.append(judge(program, dataclasses.replace(blank, key=key), path, mode))
     write_whole(place / verdict.FILE, verdict.encode(results))
     _remove_others(place, results)
     return results
 
 
-def _judge(
-    bundle: Bundle, program: Program, blank: Verdict, path: Path | None = None, mode: str = "none"
-) -> Verdict:
-    """Load program and let it go again; its log goes to path."""
+@contextmanager
+def _judging(bundle: Bundle) -> Iterator[_Judge]:
+    """Gives a function that loads a program and lets it go again; the object is opened when it is first
+    called, once."""
+    with ExitStack() as stack:
+        opening: list[Object | KernelError] = []
+
+        def judge(program: Program, blank: Verdict, path: Path | None, mode: str) -> Verdict:
+            try:
+                if not opening:
+                    opening.append(_opened(bundle, stack))
+                if isinstance(opening[0], KernelError):
+                    raise opening[0]
+                attempt = opening[0].load(program, mode=mode)
+            except KernelError as error:
+                message = f"{error.what}; {error.help}" if error.help else error.what
+                return dataclasses.replace(blank, errno=error.errno, message=message)
+            if attempt.fd is not None:
+                os.close(attempt.fd)
+            return _row(attempt, blank, path)
+
+        yield judge
+
+
+def _opened(bundle: Bundle, stack: ExitStack) -> Object | KernelError:
     try:
-        attempt = _attempt(bundle, program, mode)
+        return stack.enter_context(opened(bundle))
     except KernelError as error:
-        message = f"{error.what}; {error.help}" if error.help else error.what
-        return dataclasses.replace(blank, errno=error.errno, message=message)
+        return error
+
+
+def _row(attempt: Attempt, blank: Verdict, path: Path | None) -> Verdict:
+    """The verdict on one program; its log goes to path."""
     if path is not None:
         write_whole(path, attempt.log)
     info = attempt.info
@@ -95,19 +127,6 @@ def _judge(
         note=attempt.note,
         log_sha256=None if path is None else _sha256(attempt.log),
     )
-
-
-def _attempt(bundle: Bundle, program: Program, mode: str) -> Attempt:
-    if bundle.byteorder != sys.byteorder:
-        raise KernelError(
-            f"built for {bundle.byteorder}-endian machines, this one is {sys.byteorder}-endian",
-            errno="EINVAL",
-            help=f"compile with -target {'bpfel' if sys.byteorder == 'little' else 'bpfeb'}",
-        )
-    attempt = load(program, bundle.license, mode=mode)
-    if attempt.fd is not None:
-        os.close(attempt.fd)
-    return attempt
 
 
 def _stands(old: Verdict, path: Path | None) -> bool:
@@ -172,9 +191,8 @@ def _surroundings(license: str, mode: str, running: kernel.Kernel) -> str:  # no
     return json.dumps([license, mode, dataclasses.astuple(running), held, loader_digest()])
 
 
-def _key(program: Program, surroundings: str) -> str:
-    passed = [program.name, program.type, _sha256(program.insns), surroundings]
-    return _sha256(json.dumps(passed).encode())
+def _key(fingerprint: str | None, surroundings: str) -> str:
+    return _sha256(f"{fingerprint}\0{surroundings}".encode()) if fingerprint else ""
 
 
 def _sha256(data: bytes) -> str:

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a program says it is attached to when it is loaded: a type of the kernel's, or another program.
+
+As libbpf's libbpf_find_attach_btf_id, with its errnos.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from . import bpf, bpf_btf, kernel_btf
+from .btf import Btf, Kind
+from .bundle import Program
+from .errors import KernelError, Lacking, Problem
+from .kernel_btf import Found
+from .syscalls import errno_name
+
+# expected_attach_type -> what stands before the target in the type's name, and its kind
+# (btf_get_kernel_prefix_kind in libbpf)
+_PREFIXES = {
+    "trace_raw_tp": ("btf_trace_", Kind.TYPEDEF),
+    "lsm_mac": ("bpf_lsm_", Kind.FUNC),
+    "lsm_cgroup": ("bpf_lsm_", Kind.FUNC),
+    "trace_iter": ("bpf_iter_", Kind.FUNC),
+}
+
+
+@dataclass(frozen=True)
+class Target:
+    """attach_btf_id and attach_fd of bpf.Details."""
+
+    btf_id: int
+    fd: int = 0
+
+
+def in_kernel(program: Program) -> Found:
+    """The kernel's type that program.attach_btf names ("btf_trace_sched_switch", "MODULE:FUNCTION").
+
+    Lacking where there is none.
+    """
+    assert program.attach_btf is not None
+    prefix, kind = _PREFIXES.get(program.expected_attach_type or "", ("", Kind.FUNC))
+    module, colon, rest = program.attach_btf[len(prefix) :].partition(":")
+    name = prefix + rest if colon else program.attach_btf
+    found = kernel_btf.find(kind, name, module if colon else None)
+    if found is None:
+        what = "type" if kind == Kind.TYPEDEF else "function"
+        raise Lacking(
+            f"this kernel has no {what} {name}" + (f" in {module}" if colon else "") + " to attach to",
+            errno="ESRCH",
+            where=program.name,
+            help="its BTF has none of that name; it may be inlined, or another kernel's",
+        )
+    return found
+
+
+def in_program(program: Program, target: int) -> Target:
+    """The function program.attach_btf of the loaded program behind target."""
+    assert program.attach_btf is not None
+    btf_id = bpf.prog_info(target).btf_id
+    found = None
+    if btf_id:
+        fd = bpf_btf.btf_fd(btf_id)
+        try:
+            found = Btf.parse(bpf_btf.btf_data(fd)).find(program.attach_btf, Kind.FUNC)
+        finally:
+            os.close(fd)
+    if found is None:
+        raise KernelError(
+            f"the program {program.target} has no function {program.attach_btf}"
+            + ("" if btf_id else " that is known: it was loaded without BTF"),
+            errno="ENOENT" if btf_id else "EINVAL",
+            where=program.name,
+        )
+    return Target(found, target)
+
+
+def opened(words: str) -> int:
+    """The fd of a loaded program: "/path/of/its/pin" or "id:123". Problem where there is none."""
+    try:
+        return bpf.prog_fd(int(words[3:])) if words.startswith("id:") else bpf.obj_get(words)
+    except ValueError:
+        raise Problem("is no program's id", where=words, help="id:123, as bpftool prog shows it") from None
+    except OSError as error:
+        name = errno_name(error.errno or 0)
+        raise KernelError(f"target program: {name}", errno=name, where=words) from None
+
+
+def is_outside(words: str) -> bool:
+    """Whether a program's target is no program of its own bundle."""
+    return words.startswith(("/", "id:"))

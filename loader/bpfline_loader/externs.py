@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Externs: kernel functions and variables that a program names, found in the running kernel.
+
+As libbpf's bpf_object__resolve_externs; those of .kconfig are in kconfig.py.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import kernel_btf, privileges
+from .btf import Btf, Kind
+from .btf_compat import compatible
+from .bundle import Extern
+from .errors import KernelError, Lacking
+
+_KALLSYMS = Path("/proc/kallsyms")
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """type_id: in the kernel's BTF, of a kfunc or a typed variable; btf_id: that BTF object's id, 0 for
+    vmlinux. address: of an untyped one. Not found (a weak one alone), all are 0."""
+
+    found: bool
+    type_id: int = 0
+    btf_id: int = 0
+    address: int = 0
+
+
+_NOTHING = Resolved(False)
+
+
+def resolve(extern: Extern, btf: Btf) -> Resolved:
+    """What a kfunc or a typed variable is in this kernel.
+
+    Lacking where it has none, KernelError where its type is another than the program declares; a weak
+    one is then not found.
+    """
+    name = extern.name.partition("___")[0] or extern.name  # as bpf_core_essential_name_len
+    kind = Kind.FUNC if extern.kind == "kfunc" else Kind.VAR
+    what = "kernel function" if extern.kind == "kfunc" else "kernel variable"
+    found = kernel_btf.find(kind, name if extern.kind == "kfunc" else extern.name)
+    if found is None:
+        if extern.weak:
+            return _NOTHING
+        raise _lacks(extern, f"{what} (in the BTF of vmlinux and of the modules that are loaded)")
+    declared = btf.type(extern.type_id)
+    ours = declared.size_or_type if declared.kind in (Kind.FUNC, Kind.VAR) else declared.id
+    theirs = found.btf.type(found.type_id).size_or_type
+    if not compatible(btf, ours, found.btf, theirs):
+        if extern.weak:
+            return _NOTHING
+        raise KernelError(
+            f"this kernel's {extern.name} has another type than the program declares",
+            errno="EINVAL",
+            where=extern.name,
+            help="declare it as vmlinux.h of this kernel does",
+        )
+    return Resolved(True, found.type_id, found.btf_id)
+
+
+def addresses(wanted: Sequence[Extern]) -> dict[str, Resolved | KernelError]:
+    """The address of each untyped extern by its name, from /proc/kallsyms, or why there is none."""
+    text = b""
+    if wanted:
+        with privileges.raised():  # others read addresses that are 0 (kptr_restrict)
+            text = _KALLSYMS.read_bytes()
+    return {extern.name: _address(extern, text) for extern in wanted}
+
+
+def _address(extern: Extern, text: bytes) -> Resolved | KernelError:
+    # "ffffffff81000000 T _text"; ThinLTO calls what it promoted name.llvm.NUMBER. Lines are not split: there
+    # are 150,000, and the search for a name is ten times faster.
+    lines = re.finditer(rb" (.) %b(\.llvm\.\S*)?[\t\n]" % re.escape(extern.name.encode()), text)
+    found = {
+        int(text[text.rfind(b"\n", 0, line.start()) + 1 : line.start()], 16)
+        for line in lines
+        if line[2] is None or line[1] == b"d"
+    }
+    if len(found) > 1:
+        return KernelError(
+            f"this kernel has {len(found)} symbols of the name {extern.name}",
+            errno="EINVAL",
+            where=extern.name,
+        )
+    if found:
+        return Resolved(True, address=found.pop())
+    return _NOTHING if extern.weak else _lacks(extern, "symbol (in /proc/kallsyms)")
+
+
+def _lacks(extern: Extern, what: str) -> Lacking:
+    return Lacking(
+        f"this kernel has no {what} {extern.name}",
+        errno="ESRCH",
+        where=extern.name,
+        help="declare it __weak and test it with bpf_ksym_exists() before it is used",
+    )

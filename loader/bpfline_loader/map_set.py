@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All maps of a bundle: each made once, for every program that refers to it."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Mapping
+
+from . import bpf_btf, kconfig, maps, struct_ops
+from .btf import Btf
+from .bundle import Bundle, Map
+from .errors import KernelError, Problem
+from .struct_ops import KernelValue
+
+KCONFIG = ".kconfig"
+
+
+class MapSet:
+    """fds: by the maps' names. problems: why the others could not be made. values: of struct_ops maps,
+    those that are not created on their own too. notes: what the kernel took only in part."""
+
+    def __init__(self, bundle: Bundle, btf_fd: int, btf: Callable[[], Btf], hold: Callable[[int], int]):
+        """hold gets each fd, to close it, and gives it back."""
+        self.fds: dict[str, int] = {}
+        self.problems: dict[str, KernelError] = {}
+        self.values: dict[str, KernelValue] = {}
+        self.notes: list[str] = []
+        self._bundle = bundle
+        self._btf_fd = btf_fd
+        self._btf = btf
+        self._hold = hold
+
+    def create(self, present: Mapping[str, int]) -> None:
+        """Make the maps and put into them what they hold before programs are loaded.
+
+        present: fds of those that are there already (pinned ones); they stay the caller's, and as they are.
+        """
+        for wanted in self._bundle.maps:
+            try:
+                if wanted.struct_ops is not None:
+                    self.values[wanted.name] = struct_ops.laid_out(wanted, wanted.struct_ops, self._btf())
+                if wanted.name in present:
+                    self.fds[wanted.name] = present[wanted.name]
+                elif wanted.autocreate:
+                    self.fds[wanted.name] = self._create(wanted)
+            except KernelError as error:
+                self.problems[wanted.name] = error
+            except Problem as error:
+                self.problems[wanted.name] = KernelError(
+                    f"map {wanted.name}: {error.what}", errno="EINVAL", where=wanted.name, help=error.help
+                )
+        for wanted in self._bundle.maps:
+            if wanted.slots and wanted.type != "prog_array" and wanted.name not in present:
+                self._fill_slots(wanted)
+
+    def fd(self, name: str) -> int:
+        """The map's fd; KernelError where it could not be made."""
+        if name in self.problems:
+            raise self.problems[name]
+        try:
+            return self.fds[name]
+        except KeyError:
+            raise KernelError(
+                f"map {name} is not created unless it is asked for", errno="EINVAL", where=name
+            ) from None
+
+    def _create(self, wanted: Map) -> int:
+        contents = wanted.data
+        if wanted.section == KCONFIG:
+            externs = [extern for extern in self._bundle.externs if extern.kind == "kconfig"]
+            contents = kconfig.contents(externs, self._btf(), wanted.value_size)
+        inner = -1
+        module = 0
+        attr = maps.attributes(wanted, self._btf_fd)
+        try:
+            if wanted.inner is not None:
+                inner, _ = maps.create(wanted.inner, maps.attributes(wanted.inner, self._btf_fd))
+                attr = dataclasses.replace(attr, inner_map_fd=inner)
+            if wanted.struct_ops is not None:
+                value = self.values[wanted.name]
+                flags = attr.map_flags | (struct_ops.BPF_F_LINK if wanted.struct_ops.link else 0)
+                if value.btf_id:
+                    module = self._hold(bpf_btf.btf_fd(value.btf_id))
+                    flags |= struct_ops.BPF_F_VTYPE_BTF_OBJ_FD
+                attr = dataclasses.replace(
+                    attr,
+                    map_flags=flags,
+                    value_size=len(value.data),
+                    btf_key_type_id=0,
+                    btf_value_type_id=0,
+                    btf_vmlinux_value_type_id=value.value_type_id,
+                    value_type_btf_obj_fd=module,
+                )
+            fd, note = maps.create(wanted, attr)
+        except OSError as error:  # the module went away
+            raise maps.refused(wanted, error) from None
+        finally:
+            if inner >= 0:
+                os.close(inner)
+        if note:
+            self.notes.append(f"map {wanted.name}: {note}")
+        maps.fill(wanted, self._hold(fd), contents)
+        return fd
+
+    def _fill_slots(self, wanted: Map) -> None:
+        try:
+            targets = {slot.target: self.fd(slot.target) for slot in wanted.slots}
+            maps.fill_slots(wanted, self.fd(wanted.name), targets)
+        except KernelError as error:
+            self.problems[wanted.name] = error

@@ -1,0 +1,301 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An object in the kernel: its BTF loaded once, its maps made once, its programs loaded one by one.
+
+Everything hangs on file descriptors, and nothing is pinned. What one program needs and cannot have stops
+that program alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import os
+import resource
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Union
+
+from . import attach_target, bpf, bpf_btf, btf_load, externs, features, hints, maps, privileges, struct_ops
+from .attach_target import Target
+from .btf import Btf
+from .bundle import Bundle, Program
+from .errors import KernelError, Lacking, Problem
+from .externs import Resolved
+from .load import Attempt, load, unsupported
+from .map_set import MapSet
+from .placing import Placer
+
+
+@contextmanager
+def opened(bundle: Bundle, *, present: Mapping[str, int] | None = None) -> Iterator[Object]:
+    """The bundle's BTF and maps in the kernel, and its programs ready to be loaded; closed at the end.
+
+    present: fds of maps that exist already, by their names (pinned ones); they stay the caller's.
+    KernelError where nothing of the bundle can be tried; what is missing to some of its programs alone is
+    raised when one of them is loaded, and is in Object.problems.
+    """
+    if bundle.byteorder != sys.byteorder:
+        raise KernelError(
+            f"built for {bundle.byteorder}-endian machines, this one is {sys.byteorder}-endian",
+            errno="EINVAL",
+            where=bundle.object,
+            help=f"compile with -target {'bpfel' if sys.byteorder == 'little' else 'bpfeb'}",
+        )
+    with ExitStack() as stack:
+        with privileges.raised():
+            opened = Object(bundle, stack, present or {})
+        yield opened
+
+
+class Object:
+    """maps: what was made of the bundle's maps. notes: what the kernel took only in part."""
+
+    def __init__(self, bundle: Bundle, stack: ExitStack, present: Mapping[str, int]):
+        self._bundle = bundle
+        self._stack = stack
+        self._modules: dict[int, int] = {}  # the id of a module's BTF -> its fd
+        self._resolved: dict[str, Union[Resolved, KernelError]] = {}
+        self._targets: dict[str, int] = {}
+        self.notes: list[str] = []
+        self._btf_problem: KernelError | None = None
+        _lift_memlock()
+        self._btf_fd = self._load_btf()
+        self.maps = MapSet(bundle, self._btf_fd, lambda: self._btf, self._hold)
+        self.maps.create(present)
+        self.notes += self.maps.notes
+        self._callbacks = {
+            callback.program: (callback, value)
+            for value in self.maps.values.values()
+            for callback in value.callbacks
+        }
+
+    @property
+    def problems(self) -> list[KernelError]:
+        """The maps that could not be made. libbpf loads nothing of an object that has such."""
+        return list(self.maps.problems.values())
+
+    def load(self, program: Program, *, mode: str = "auto") -> Attempt:
+        """Have the kernel verify and load one of the bundle's programs; the caller closes its fd.
+
+        mode: which log is kept, one of log.MODES. What this kernel lacks gives UNSUPPORTED; KernelError
+        where the program could not be tried (a map or the BTF that it needs was refused, too).
+        """
+        try:
+            with privileges.raised():
+                insns, details = self._prepared(program)
+        except Lacking as error:
+            return unsupported(error)
+        attempt = load(
+            dataclasses.replace(program, insns=insns),
+            self._bundle.license,
+            mode=mode,
+            details=details,
+            btf=self._bundle.btf,
+        )
+        notes = [
+            attempt.note,
+            *self.notes,
+            *(f"libbpf loads no such object: {each.what}" for each in self.problems),
+        ]
+        return dataclasses.replace(attempt, note="; ".join(filter(None, notes)))
+
+    def finish(self, programs: Mapping[str, int]) -> None:
+        """After the programs were loaded (fds by name): fill PROG_ARRAY slots, and keep .rodata with each
+        program, as libbpf. KernelError where a slot cannot be filled."""
+        with privileges.raised():
+            for wanted in self._bundle.maps:
+                if wanted.frozen and wanted.name in self.maps.fds:
+                    for fd in programs.values():
+                        _bind(fd, self.maps.fds[wanted.name])
+                if wanted.slots and wanted.type == "prog_array":
+                    maps.fill_slots(wanted, self.maps.fd(wanted.name), programs)
+
+    def struct_ops_value(self, name: str, programs: Mapping[str, int]) -> bytes:
+        """What registers the struct_ops map of that name when it is written to it; programs: fds by name."""
+        return struct_ops.with_programs(self.maps.values[name], programs)
+
+    # What a program needs
+
+    def _prepared(self, program: Program) -> tuple[bytes, bpf.Details]:
+        """The instructions with all fds in place, and the rest of what BPF_PROG_LOAD takes."""
+        insns = self._placed(program)
+        if program.core_relos and not self._btf_fd:
+            raise self._btf_problem or KernelError(
+                "its CO-RE records are for BTF that the bundle lacks", errno="EINVAL", where=program.name
+            )
+        expected, target = self._attachment(program)
+        return insns, bpf.Details(
+            prog_flags=program.flags,
+            expected_attach_type=expected,
+            prog_btf_fd=self._btf_fd,
+            func_info=program.func_info if self._btf_fd else b"",
+            line_info=program.line_info if self._btf_fd else b"",
+            core_relos=program.core_relos,
+            attach_btf_id=target.btf_id,
+            attach_fd=target.fd,
+            # insn.off 0 is vmlinux: the first place stays empty.
+            fd_array=(0, *self._modules.values()) if self._modules else (),
+            kern_version=features.kernel_version(),
+        )
+
+    def _placed(self, program: Program) -> bytes:
+        if not program.fixups:
+            return program.insns
+        placer = Placer(program.insns)
+        for fixup in program.fixups:
+            if fixup.kind in ("map", "map_value"):
+                placer.map_fd(fixup, self.maps.fd(fixup.target))
+                continue
+            found = self._extern(fixup.target)
+            if fixup.kind == "kfunc":
+                module = 0
+                if found.btf_id:
+                    self._module(found.btf_id)
+                    module = 1 + list(self._modules).index(found.btf_id)
+                placer.kfunc(fixup, found, module, self._ksym_order[fixup.target])
+            elif fixup.kind == "ksym":
+                placer.ksym(fixup, found, self._module(found.btf_id))
+            else:
+                placer.address(fixup, found)
+        return bytes(placer.insns)
+
+    def _attachment(self, program: Program) -> tuple[int, Target]:
+        """expected_attach_type, and what the program is attached to when it is loaded."""
+        if program.type == "struct_ops":
+            return self._callback(program)
+        expected = bpf.ATTACH_TYPES.get(program.expected_attach_type or "", 0)
+        if program.expected_attach_type is not None and program.expected_attach_type not in bpf.ATTACH_TYPES:
+            raise KernelError(
+                f"attach type {program.expected_attach_type} is not known", errno="EINVAL", where=program.name
+            )
+        if program.target is not None and program.attach_btf is not None:
+            return expected, attach_target.in_program(program, self._target(program))
+        if program.type == "ext":
+            raise KernelError(
+                "nothing says in which program it replaces a function",
+                errno="EINVAL",
+                where=program.name,
+                help="name the target in the settings of its object: another of its programs, id:123, "
+                "or the path of a pin",
+            )
+        if program.attach_btf is None:
+            return expected, Target(0)
+        found = attach_target.in_kernel(program)
+        return expected, Target(found.type_id, self._module(found.btf_id))
+
+    def _callback(self, program: Program) -> tuple[int, Target]:
+        if program.name in self._callbacks:
+            callback, value = self._callbacks[program.name]
+            return callback.index, Target(callback.type_id, self._module(value.btf_id))
+        for wanted in self._bundle.maps:
+            if wanted.struct_ops is not None and program.name in dict(wanted.struct_ops.functions).values():
+                if wanted.name in self.maps.problems:
+                    raise self.maps.problems[wanted.name]
+                raise Lacking(
+                    f"this kernel's struct {wanted.struct_ops.type_name} has no such member",
+                    errno="EINVAL",
+                    where=program.name,
+                )
+        raise KernelError(
+            "no struct_ops map names this function",
+            errno="EINVAL",
+            where=program.name,
+            help='put it into a struct in SEC(".struct_ops")',
+        )
+
+    def _target(self, program: Program) -> int:
+        """The loaded program whose function this one is for; it stays loaded as long as the object."""
+        words = program.target or ""
+        if words in self._targets:
+            return self._targets[words]
+        if attach_target.is_outside(words):
+            fd = attach_target.opened(words)
+        else:
+            inside = next((each for each in self._bundle.programs if each.name == words), None)
+            if inside is None or inside is program:
+                raise KernelError(f"there is no target program {words}", errno="ENOENT", where=program.name)
+            attempt = self.load(inside, mode="none")
+            if attempt.fd is None:
+                raise KernelError(
+                    f"its target program {words} is {attempt.verdict}: {attempt.message}",
+                    errno=attempt.errno or "EINVAL",
+                    where=program.name,
+                )
+            fd = attempt.fd
+        self._targets[words] = self._hold(fd)
+        return fd
+
+    def _extern(self, name: str) -> Resolved:
+        if name not in self._resolved:
+            self._resolve(name)
+        found = self._resolved[name]
+        if isinstance(found, KernelError):
+            raise found
+        return found
+
+    def _resolve(self, name: str) -> None:
+        extern = next(each for each in self._bundle.externs if each.name == name)
+        if extern.kind == "address":  # all at once: the kernel takes 40 ms to say its symbols
+            self._resolved.update(
+                externs.addresses([each for each in self._bundle.externs if each.kind == "address"])
+            )
+            return
+        try:
+            self._resolved[name] = externs.resolve(extern, self._btf)
+        except KernelError as error:
+            self._resolved[name] = error
+
+    @functools.cached_property
+    def _ksym_order(self) -> dict[str, int]:
+        """Each extern's place among them as libbpf orders them: those of .kconfig first, then by name."""
+        ksyms = sorted(each.name for each in self._bundle.externs if each.kind != "kconfig")
+        return {name: index for index, name in enumerate(ksyms, len(self._bundle.externs) - len(ksyms))}
+
+    @functools.cached_property
+    def _btf(self) -> Btf:
+        return Btf.parse(self._bundle.btf)
+
+    def _load_btf(self) -> int:
+        """The fd of the BTF; 0 where there is none or the kernel refuses it, which libbpf lives with too."""
+        if not self._bundle.btf:
+            return 0
+        try:
+            fd, note = btf_load.load(self._bundle.btf, self._bundle.object)
+        except KernelError as error:
+            self._btf_problem = error
+            self.notes.append(f"without func_info and line_info: {error.what}")
+            return 0
+        except Problem as error:  # damaged
+            self._btf_problem = KernelError(error.what, errno="EINVAL", where=self._bundle.object)
+            self.notes.append(f"without func_info and line_info: {error.what}")
+            return 0
+        if note:
+            self.notes.append(note)
+        return self._hold(fd)
+
+    def _module(self, btf_id: int) -> int:
+        """The fd of a module's BTF, 0 for vmlinux."""
+        if btf_id and btf_id not in self._modules:
+            self._modules[btf_id] = self._hold(bpf_btf.btf_fd(btf_id))
+        return self._modules.get(btf_id, 0)
+
+    def _hold(self, fd: int) -> int:
+        self._stack.callback(os.close, fd)
+        return fd
+
+
+def _bind(program: int, map_fd: int) -> None:
+    try:
+        bpf.prog_bind_map(program, map_fd)
+    except OSError:
+        pass  # before Linux 5.10; the map lives as long as this process, which is enough
+
+
+def _lift_memlock() -> None:
+    """Before Linux 5.11 programs and maps count as locked memory, of which there is little."""
+    if hints.memlock() is not None:
+        try:
+            resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        except (ValueError, OSError):
+            pass  # what needs it will say so

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""struct_ops: a struct of callbacks, laid out as the running kernel has it.
+
+The program's own struct may be older or newer than the kernel's: members are matched by name, as
+bpf_map__init_kern_struct_ops in libbpf does.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from . import kernel_btf
+from .btf import Btf, Kind, Member
+from .bundle import Map, StructOps
+from .errors import KernelError, Lacking
+
+_VALUE_PREFIX = "bpf_struct_ops_"
+BPF_F_LINK = 1 << 13
+BPF_F_VTYPE_BTF_OBJ_FD = 1 << 15
+
+
+@dataclass(frozen=True)
+class Callback:
+    """One function of the struct. type_id, index: of the struct and of its member in the kernel's BTF,
+    which a program gives as attach_btf_id and expected_attach_type. offset: of the pointer in the value."""
+
+    program: str
+    type_id: int
+    index: int
+    offset: int
+
+
+@dataclass(frozen=True)
+class KernelValue:
+    """The map's value in the kernel's layout, without its functions. value_type_id: of
+    struct bpf_struct_ops_NAME; btf_id: the id of the BTF that has it, 0 for vmlinux. absent: programs of
+    members that this kernel's struct does not have."""
+
+    value_type_id: int
+    btf_id: int
+    data: bytes
+    callbacks: tuple[Callback, ...]
+    absent: frozenset[str] = field(default_factory=frozenset)
+
+
+def laid_out(wanted: Map, ops: StructOps, btf: Btf) -> KernelValue:
+    """The initial value for the running kernel. Lacking where it has no such struct, or no such member
+    that is not zero; KernelError where a member is another than the program declares."""
+    name = ops.type_name.partition("___")[0]
+    value = kernel_btf.find(Kind.STRUCT, _VALUE_PREFIX + name)
+    if value is None:
+        raise Lacking(
+            f"map {wanted.name}: this kernel has no struct_ops of type {name}",
+            errno="ESRCH",
+            where=wanted.name,
+            help=f"struct {_VALUE_PREFIX}{name} stands in no BTF of the kernel or of a loaded module",
+        )
+    kernel = value.btf
+    inner = next((member for member in kernel.members(value.type_id) if _is(kernel, member, name)), None)
+    if inner is None:
+        raise KernelError(
+            f"map {wanted.name}: this kernel's struct {_VALUE_PREFIX}{name} holds no struct {name}",
+            errno="EINVAL",
+            where=wanted.name,
+        )
+    start = inner.bit_offset // 8
+    data = bytearray(kernel.size_of(value.type_id))
+    theirs = {member.name: (index, member) for index, member in enumerate(kernel.members(inner.type))}
+    functions = dict(ops.functions)
+    callbacks, absent = [], set()
+    for member in btf.members(ops.type_id):
+        size = btf.size_of(member.type)
+        at = member.bit_offset // 8
+        ours = ops.data[at : at + size]
+        program = functions.get(member.name)
+        if member.name not in theirs:
+            if any(ours):
+                raise _unsuited(
+                    wanted, f"this kernel's struct {name} has no member {member.name}", lacking=True
+                )
+            if program is not None:
+                absent.add(program)
+            continue
+        index, its = theirs[member.name]
+        if member.bit_size or its.bit_size:
+            raise _unsuited(wanted, f"{name}.{member.name} is a bit-field")
+        kinds = btf.resolve(member.type).kind, kernel.resolve(its.type).kind
+        if kinds[0] != kinds[1]:
+            raise _unsuited(wanted, f"this kernel's {name}.{member.name} is {kernel.describe(its.type)}")
+        offset = start + its.bit_offset // 8
+        if kinds[0] == Kind.PTR:
+            if program is None:
+                continue
+            if kernel.resolve(kernel.resolve(its.type).size_or_type).kind != Kind.FUNC_PROTO:
+                raise _unsuited(wanted, f"this kernel's {name}.{member.name} points to no function")
+            callbacks.append(Callback(program, inner.type, index, offset))
+        elif kernel.size_of(its.type) != size:
+            raise _unsuited(wanted, f"this kernel's {name}.{member.name} has another size than the program's")
+        else:
+            data[offset : offset + size] = ours
+    return KernelValue(value.type_id, value.btf_id, bytes(data), tuple(callbacks), frozenset(absent))
+
+
+def with_programs(value: KernelValue, fds: Mapping[str, int]) -> bytes:
+    """The value that registers the struct when it is written to the map; fds: of programs by name."""
+    data = bytearray(value.data)
+    for callback in value.callbacks:
+        struct.pack_into("=Q", data, callback.offset, fds[callback.program])
+    return bytes(data)
+
+
+def _is(kernel: Btf, member: Member, name: str) -> bool:
+    found = kernel.type(member.type)
+    return found.kind == Kind.STRUCT and found.name == name
+
+
+def _unsuited(wanted: Map, why: str, *, lacking: bool = False) -> KernelError:
+    # libbpf's ENOTSUP is EOPNOTSUPP on Linux.
+    kind = Lacking if lacking else KernelError
+    return kind(f"map {wanted.name}: {why}", errno="EOPNOTSUPP", where=wanted.name)
