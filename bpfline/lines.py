@@ -48,8 +48,13 @@ def read(object_file: ObjectFile, btf: Btf | None = None, ext: Ext | None = None
 
 
 def _lines(records: list[LineInfo], btf: Btf) -> list[Line]:
+    """clang gives line 0 to what stands in no line: that belongs to the line before."""
     files = {offset: os.path.normpath(btf.name(offset)) for offset in {r.file_name_off for r in records}}
-    return [Line(r.insn_off, files[r.file_name_off], r.line_col >> 10, r.line_col & 0x3FF) for r in records]
+    return [
+        Line(r.insn_off, files[r.file_name_off], r.line_col >> 10, r.line_col & 0x3FF)
+        for r in records
+        if r.line_col >> 10
+    ]
 
 
 def at(lines: list[Line], offset: int) -> Line | None:
