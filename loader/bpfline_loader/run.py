@@ -15,6 +15,7 @@ from . import errors, load, trace_pipe, tracefs, trailer
 from .attach import attach
 from .bundle import Bundle, Program
 from .errors import Problem, printable
+from .object import Object, opened
 from .output import Output
 from .stop import Stop
 from .trace_pipe import TracePipe
@@ -59,10 +60,9 @@ def _run(
     stop: Stop,
     stack: ExitStack,
 ) -> int:
-    programs = [(bundle, program) for bundle in bundles for program in bundle.programs]
-    if not programs:
+    if not any(program.autoload for bundle in bundles for program in bundle.programs):
         raise Problem("there is no program to run", help="build one first")
-    loaded, status = _load_all(programs, err, stack)
+    loaded, status = _load_all(bundles, err, stack)
     if status != errors.OK:
         return status
     files = stack.enter_context(tracefs.found())
@@ -84,29 +84,57 @@ def _run(
 
 
 def _load_all(
-    programs: Sequence[tuple[Bundle, Program]], err: TextIO, stack: ExitStack
+    bundles: Sequence[Bundle], err: TextIO, stack: ExitStack
 ) -> tuple[list[tuple[str, Program, int]], int]:
     """Name, program and fd of each, which stack closes, and the status: one failure hides no other."""
     loaded = []
     status = errors.OK
-    for bundle, program in programs:
-        name = printable(f"{bundle.object}/{program.name}")
+    for bundle in bundles:
         try:
-            attempt = load.load(program, bundle.license)
+            in_kernel = stack.enter_context(opened(bundle))
         except Problem as problem:
             _tell(err, str(problem))
             status = max(status, problem.status)
             continue
-        if attempt.fd is None:
-            for line in attempt.log.splitlines():
-                _tell(err, trace_pipe.shown(line))
-            _tell(err, str(Problem(f"{attempt.verdict} ({attempt.errno}): {attempt.message}", where=name)))
-            status = max(status, errors.REFUSED if attempt.verdict == load.REFUSED else errors.UNABLE)
-            continue
-        stack.callback(os.close, attempt.fd)
-        loaded.append((name, program, attempt.fd))
-        _tell(err, f"{name}: {attempt.verdict}, {_summary(attempt.stats)}")
+        for lacking in in_kernel.problems:  # libbpf would not run a part of an object either
+            _tell(err, str(lacking))
+            status = max(status, lacking.status)
+        fds = {}
+        for program in bundle.programs:
+            if not program.autoload:
+                continue
+            name = printable(f"{bundle.object}/{program.name}")
+            try:
+                attempt = in_kernel.load(program)
+            except Problem as problem:
+                if problem not in in_kernel.problems:
+                    _tell(err, str(problem))
+                status = max(status, problem.status)
+                continue
+            if attempt.fd is None:
+                for line in attempt.log.splitlines():
+                    _tell(err, trace_pipe.shown(line))
+                _tell(
+                    err, str(Problem(f"{attempt.verdict} ({attempt.errno}): {attempt.message}", where=name))
+                )
+                status = max(status, errors.REFUSED if attempt.verdict == load.REFUSED else errors.UNABLE)
+                continue
+            stack.callback(os.close, attempt.fd)
+            fds[program.name] = attempt.fd
+            loaded.append((name, program, attempt.fd))
+            _tell(err, f"{name}: {attempt.verdict}, {_summary(attempt.stats)}")
+        if status == errors.OK:
+            status = _finish(in_kernel, fds, err)
     return loaded, status
+
+
+def _finish(in_kernel: Object, fds: dict[str, int], err: TextIO) -> int:
+    try:
+        in_kernel.finish(fds)
+    except Problem as problem:
+        _tell(err, str(problem))
+        return problem.status
+    return errors.OK
 
 
 def _summary(stats: trailer.Stats) -> str:
