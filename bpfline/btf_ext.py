@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from bpfline_loader.btf import MAGIC, Btf, BtfError
+from bpfline_loader.btf import Btf, BtfError
+from bpfline_loader.btf_raw import MAGIC
 
 from .elf import ObjectFile
 

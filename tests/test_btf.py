@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from bpf_objects import compile_bpf
 from bpfline import elf
-from bpfline_loader.btf import MAGIC, Btf, BtfError, Kind
+from bpfline_loader.btf import Btf, BtfError, Kind
+from bpfline_loader.btf_raw import MAGIC
 from btf_oracle import bpftool_types, our_type
 from btf_sources import CORE, DATA, EXTERNS
 

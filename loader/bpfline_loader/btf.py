@@ -8,11 +8,11 @@ type starts and nothing else, and a type becomes a Python object when it is aske
 from __future__ import annotations
 
 import struct
-import sys
 from array import array
 from typing import Dict, Iterable, Iterator, List, Optional, Set, Tuple
 
 from . import btf_spell as spell
+from .btf_raw import Raw, cut
 from .btf_spell import relo_kind_name
 from .btf_types import (
     COMPOSITES,
@@ -37,46 +37,10 @@ __all__ = [
     "Linkage", "Member", "Param", "Type", "Variable", "relo_kind_name",
 ]  # fmt: skip
 
-MAGIC = 0xEB9F
-VERSION = 1
-HEADER = "HBBIIIII"  # struct btf_header up to str_len
-HEADER_SIZE = 24
-_LAYOUT_END = 32  # its layout_off and layout_len, which came later (Linux 7)
 _MAX_DEPTH = 32  # of typedefs, modifiers, arrays and pointers on each other; MAX_RESOLVE_DEPTH of libbpf
 _MAX_NAME = 4096  # the kernel takes 511 bytes at most (KSYM_NAME_LEN); more is damage
 _MAX_SIZE = 0xFFFFFFFF
 POINTER_SIZE = 8  # of BPF, and of every kernel that has BTF for our purposes
-
-# 32-bit words that follow struct btf_type: once, and for each of vlen.
-_FOLLOWS: Dict[int, Tuple[int, int]] = {
-    **dict.fromkeys(range(Kind.INT, Kind.ENUM64 + 1), (0, 0)),
-    Kind.INT: (1, 0),
-    Kind.ARRAY: (3, 0),
-    Kind.STRUCT: (0, 3),
-    Kind.UNION: (0, 3),
-    Kind.ENUM: (0, 2),
-    Kind.FUNC_PROTO: (0, 2),
-    Kind.VAR: (1, 0),
-    Kind.DATASEC: (0, 3),
-    Kind.DECL_TAG: (1, 0),
-    Kind.ENUM64: (0, 3),
-}
-
-
-class _Steps(Dict[int, int]):
-    """The words of a type by its info word, worked out once for each info word that occurs."""
-
-    def __init__(self, follows: Dict[int, Tuple[int, int]]):
-        super().__init__()
-        self.follows = follows
-
-    def __missing__(self, info: int) -> int:
-        kind = info >> 24 & 0x7F
-        if kind not in self.follows:
-            raise BtfError(f"BTF has a type of unknown kind {kind}", help="a newer bpfline may know it")
-        once, each = self.follows[kind]
-        self[info] = 3 + once + each * (info & 0xFFFFFF)
-        return self[info]
 
 
 class Btf:
@@ -87,17 +51,13 @@ class Btf:
     Every method that reads raises BtfError for what is damaged, in bounded time.
     """
 
-    def __init__(self, base: Optional[Btf], byteorder: str, words: array[int], strings: bytes, steps: _Steps):
+    def __init__(self, raw: Raw, base: Optional[Btf]):
         self.base = base
-        self.byteorder = byteorder
-        self.words = words
-        self.strings = strings
+        self.byteorder, self.words, self.strings, self._starts, _ = self._raw = raw
         self.first_id: int = base.count if base else 1
         self.first_string: int = base.strings_end if base else 0
-        self.strings_end: int = self.first_string + len(strings)
-        self._steps = steps
-        self._starts = _starts(words, steps)
-        self.count: int = self.first_id + len(self._starts)
+        self.strings_end: int = self.first_string + len(raw.strings)
+        self.count: int = self.first_id + len(raw.starts)
         self._names = b""  # each type's name_off, in search of a name
         self._found: Dict[Tuple[str, int], List[int]] = {}
 
@@ -107,33 +67,7 @@ class Btf:
 
         13 ms for the 5.5 MB of a Debian kernel, 126,585 types.
         """
-        order = {b"\x9f\xeb": "<", b"\xeb\x9f": ">"}.get(bytes(data[:2]))
-        if order is None:
-            raise BtfError("is not BTF (its magic number is missing)")
-        if len(data) < HEADER_SIZE:
-            raise BtfError("BTF is cut off in its header")
-        _, version, _, header, type_off, type_len, str_off, str_len = struct.unpack_from(order + HEADER, data)
-        if version != VERSION:
-            raise BtfError(f"BTF has version {version}, known is {VERSION}")
-        if not HEADER_SIZE <= header <= len(data):
-            raise BtfError(f"BTF has a header of {header} bytes")
-        if type_off % 4 or type_len % 4 or type_off + type_len > str_off:
-            raise BtfError("BTF has its types where they cannot be")
-        if header + str_off + str_len > len(data):
-            raise BtfError("BTF is cut off in its strings")
-        strings = data[header + str_off : header + str_off + str_len]
-        if (not strings and base is None) or strings[-1:] not in (b"", b"\0"):
-            raise BtfError("BTF has strings without an end")
-        if base is None and strings[0]:
-            raise BtfError("BTF does not start its strings with an empty one", help="is it a module's?")
-        byteorder = "little" if order == "<" else "big"
-        if base is not None and base.byteorder != byteorder:
-            raise BtfError("BTF and its base have different byte orders")
-        words = array("I", data[header + type_off : header + type_off + type_len])
-        if byteorder != sys.byteorder:
-            words.byteswap()
-        steps = _Steps(_layout(data, header, order) or (base._steps.follows if base else _FOLLOWS))
-        return cls(base, byteorder, words, strings, steps)
+        return cls(cut(data, base._raw if base else None), base)
 
     # Types
 
@@ -339,38 +273,6 @@ class Btf:
     def _records(self, found: Type, size: int) -> Iterable[Tuple[int, ...]]:
         first, end = found.start + 3, found.start + 3 + size * found.vlen
         return zip(*(self.words[first + n : end : size] for n in range(size)))  # noqa: B905 (Python 3.10)
-
-
-def _starts(words: array[int], steps: _Steps) -> array[int]:
-    """Where each type starts in words."""
-    starts = array("I")
-    append, end, at = starts.append, len(words), 0
-    try:
-        while at < end:
-            append(at)
-            at += steps[words[at + 1]]
-    except IndexError:
-        at = end + 1
-    if at != end:
-        raise BtfError("BTF is cut off in its last type")
-    return starts
-
-
-def _layout(data: bytes, header: int, order: str) -> Optional[Dict[int, Tuple[int, int]]]:
-    """_FOLLOWS with the kinds that only the BTF's own layout section knows (struct btf_layout)."""
-    if header < _LAYOUT_END:
-        return None
-    offset, size = struct.unpack_from(order + "II", data, HEADER_SIZE)
-    layout = data[header + offset : header + offset + size]
-    follows = (
-        {
-            kind: (once // 4, each // 4)
-            for kind, (once, each, _) in enumerate(struct.iter_unpack("BBH", layout))
-        }
-        if len(layout) % 4 == 0
-        else {}
-    )
-    return {**follows, **_FOLLOWS} if follows else None
 
 
 def _signed(value: int, bits: int, found: Type) -> int:

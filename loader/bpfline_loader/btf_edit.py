@@ -8,7 +8,8 @@ import sys
 from array import array
 from typing import Optional, Sequence
 
-from .btf import HEADER, HEADER_SIZE, MAGIC, VERSION, Btf
+from .btf import Btf
+from .btf_raw import HEADER, HEADER_SIZE, MAGIC, VERSION
 from .btf_types import Type
 
 _WORD = 0xFFFFFFFF  # what an ELF file says in 64 bits is cut to this, as libbpf does
