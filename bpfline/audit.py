@@ -1,167 +1,161 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The audit: what cannot work is said here, at the source line, before the kernel sees it.
-
-It turns an object into its Parts: the programs, linked, and the license. It knows no kernel.
-"""
+"""The audit: what cannot work is said here, at the source line, before the kernel sees it."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cached_property
 
-from bpfline_loader.bundle import INSN_SIZE
+from bpfline_loader.btf import Btf, Kind
+from bpfline_loader.bundle import INSN_SIZE, Map
 
 from . import lines
-from .elf import R_BPF_64_32, SHF_ALLOC, ObjectFile, Section, Symbol
+from .btf_ext import Ext
+from .elf import SHF_ALLOC, ObjectFile, Section, Symbol
 from .errors import AuditError, ObjectError
-from .link import BPF_CALLX, BPF_LD_IMM_DW, Insn, Linker
+from .externs import KCONFIG, KSYMS, is_extern
+from .link import Linked
+from .relocate import BPF_CALL, Functions
 from .settings import ObjectSettings
 
 LICENSE = "license"
+TEXT = ".text"
+BPF_CALLX = 0x8D  # BPF_JMP|BPF_CALL|BPF_X
+# Sections with contents that are not maps and are looked into all the same, or for nobody.
+_KNOWN = (LICENSE, "version", ".maps", ".struct_ops", ".struct_ops.link", "?.struct_ops", "?.struct_ops.link")
 
 
 @dataclass(frozen=True)
-class Part:
-    """A linked program. alone: its instructions are the bytes of its section, so that the dumped
-    section is all that a loader needs."""
+class Places:
+    """Where instructions come from. source is named where no line is."""
 
-    name: str
-    section: str
-    insns: bytes
-    alone: bool
+    object_file: ObjectFile
+    btf: Btf | None
+    ext: Ext
+    source: str
 
+    def __call__(self, section: Section, offset: int) -> str:
+        line = lines.at(self._lines.get(section.name, []), offset)
+        return str(line) if line else f"{self.source} ({section.name}+{offset:#x})"
 
-@dataclass(frozen=True)
-class Parts:
-    """What an object holds. warnings: one line each, with where."""
-
-    license: str
-    byteorder: str
-    programs: tuple[Part, ...]
-    warnings: tuple[str, ...]
+    @cached_property
+    def _lines(self) -> dict[str, list[lines.Line]]:
+        return lines.read(self.object_file, self.btf, self.ext)  # for the first message, if there is one
 
 
-def audit(object_file: ObjectFile, settings: ObjectSettings, source: str) -> Parts:
-    """The parts of object_file. AuditError for what cannot work; source is named where no line is."""
-    found = lines.read(object_file)
-    text = _program_section(object_file, source)
-    if text.size % INSN_SIZE:
-        raise ObjectError(
-            f"section {text.name} is {text.size} bytes long, not a multiple of {INSN_SIZE}: not whole instructions",
-            where=object_file.path,
-            help="compile it again",
+def check_functions(object_file: ObjectFile) -> None:
+    """ObjectError unless the functions of each section lie in it one behind the other; two names for one
+    function are well."""
+    for section in object_file.sections:
+        functions = object_file.functions(section) if section.executable else []
+        if functions and section.size % INSN_SIZE:
+            raise ObjectError(
+                f"section {section.name} is {section.size} bytes long, not a multiple of {INSN_SIZE}: "
+                "not whole instructions",
+                where=object_file.path,
+                help="compile it again",
+            )
+        places = sorted({(function.value, function.size) for function in functions})
+        ends = [0, *(value + size for value, size in places)]
+        fits = ends[-1] <= len(section.data) and all(
+            end <= value and not value % INSN_SIZE and size and not size % INSN_SIZE
+            for end, (value, size) in zip(ends, places, strict=False)
         )
-    linker = Linker(object_file, text, lambda offset: _where(found, text, offset, source))
-    _check_functions(object_file, text, linker.functions)
-    _check_instructions(object_file, text, linker)
-    entry = _entry(linker, settings, source)
-    insns = linker.program(entry)
-    license_, warnings = _license(object_file, settings, source)
-    part = Part(entry.name, text.name, insns, alone=insns == text.data)
-    return Parts(license_, object_file.byteorder, (part,), warnings + _not_loaded(object_file, source))
+        if not fits:
+            raise ObjectError(
+                "is damaged (its functions do not fit its code)",
+                where=object_file.path,
+                help="compile it again",
+            )
 
 
-def _program_section(object_file: ObjectFile, source: str) -> Section:
-    """.text; programs with a SEC() of their own are for a later version."""
-    code = [section for section in object_file.sections if section.executable and section.data]
-    own = [section.name for section in code if section.name != ".text"]
-    if own:
+def check_undefined(object_file: ObjectFile, btf: Btf | None, where: Places) -> None:
+    """AuditError where code refers to what neither this object nor, as declared, the kernel has."""
+    missing = {symbol.name for symbol in object_file.symbols if is_extern(symbol)} - _declared(btf)
+    if not missing:
+        return
+    for section in object_file.sections:
+        for entry in object_file.relocations.get(section.index, ()) if section.executable else ():
+            symbol = object_file.symbols[entry.symbol]
+            if is_extern(symbol) and symbol.name in missing:
+                calls = section.data[entry.offset : entry.offset + 1] == bytes([BPF_CALL])
+                raise AuditError(
+                    f"calls {symbol.name}(), which this object does not have"
+                    if calls
+                    else f"uses {symbol.name}, which this object does not have",
+                    where=where(section, entry.offset),
+                    help="define it in this source, or declare it with __ksym when the kernel has it",
+                )
+
+
+def _declared(btf: Btf | None) -> set[str]:
+    """What a source declares with __ksym and __kconfig."""
+    if btf is None:
+        return set()
+    sections = [btf.find(name, Kind.DATASEC) for name in (KSYMS, KCONFIG)]
+    return {btf.type(each.type).name for at in sections if at is not None for each in btf.variables(at)}
+
+
+def check_instructions(linked: Linked, where: Places) -> None:
+    """AuditError for an instruction that the kernel does not run."""
+    at = linked.insns[::INSN_SIZE].find(BPF_CALLX)
+    if at >= 0:
+        # At -O0 clang keeps a helper's number in memory and calls what it reads back; the kernel's
+        # word for it is "unknown opcode 8d".
+        start, function = next(copy for copy in reversed(linked.functions) if copy[0] <= at * INSN_SIZE)
         raise AuditError(
-            f"has code in section {own[0]}: programs with SEC() are not loaded yet",
-            where=source,
-            help="leave SEC() away and name type and attach in [tool.bpfline.object]",
+            "calls through a pointer (callx), which the kernel does not run",
+            where=where(function.section, function.symbol.value + at * INSN_SIZE - start),
+            help="compile with -O2, and make the pointer to a helper static and const",
         )
-    if not code:
-        raise AuditError("holds no program", where=source, help="define a function that is not static")
-    return code[0]
 
 
-def _check_functions(object_file: ObjectFile, text: Section, functions: list[Symbol]) -> None:
-    end = 0
-    for function in functions:
-        if (
-            function.value < end
-            or function.value % INSN_SIZE
-            or function.size % INSN_SIZE
-            or not function.size
-        ):
-            break
-        end = function.value + function.size
-    else:
-        if functions and end <= text.size:
-            return
-    raise ObjectError(
-        "is damaged (its functions do not fit its code)", where=object_file.path, help="compile it again"
+def unrelocated(linked: Linked, where: Places) -> tuple[str, ...]:
+    """A warning for CO-RE relocations that the kernel would not look at.
+
+    check_btf_info (kernel/bpf/verifier.c) leaves before them when there is no function or line
+    information, and accesses keep the offsets of the build.
+    """
+    if not linked.core_relos or linked.func_info or linked.line_info:
+        return ()
+    _, function = linked.functions[0]
+    return (
+        f"{where(function.section, function.symbol.value)}: warning: {function.symbol.name}() has CO-RE "
+        "relocations, and no function or line information, without which the kernel leaves them out\n"
+        "  help: compile it with -g",
     )
 
 
-def _check_instructions(object_file: ObjectFile, text: Section, linker: Linker) -> None:
-    relocated = {
-        entry.offset: object_file.symbols[entry.symbol]
-        for entry in object_file.relocations.get(text.index, ())
-        if entry.type != R_BPF_64_32
-    }
-    data = {offset: symbol.name or _section_name(object_file, symbol) for offset, symbol in relocated.items()}
-    offset = 0
-    while offset < text.size:
-        insn = Insn.at(text.data, offset, linker.order)
-        if insn.code == BPF_CALLX:
-            # At -O0 clang keeps a helper's number in memory and calls what it reads back; the
-            # kernel's word for it is "unknown opcode 8d". The .data relocation is of the same kind.
-            raise AuditError(
-                "calls through a pointer (callx), which the kernel does not run",
-                where=linker.where(offset),
-                help="compile with -O2, and make the pointer to a helper static and const",
-            )
-        offset += 2 * INSN_SIZE if insn.code == BPF_LD_IMM_DW else INSN_SIZE
-    for offset, name in sorted(data.items()):
-        raise AuditError(
-            f"uses {_plain(name)}, but .text alone is loaded yet, not the data beside it",
-            where=linker.where(offset),
-            help=_help_for_data(name),
-        )
+def entry(functions: Functions, section: Section, settings: ObjectSettings, source: str) -> Symbol:
+    """Where the program of .text starts: not always at 0, for clang keeps the order of the source.
 
-
-def _plain(name: str) -> str:
-    return f"a string in {name}" if name.startswith(".rodata.str") else f"{name} in memory"
-
-
-def _help_for_data(name: str) -> str:
-    if name.startswith(".rodata"):
-        return 'shorten it, or keep it on the stack: char fmt[] = "..."; of up to some 40 characters'
-    return "keep it in a local variable"
-
-
-def _section_name(object_file: ObjectFile, symbol: Symbol) -> str:
-    return "" if symbol.section is None else object_file.sections[symbol.section].name
-
-
-def _entry(linker: Linker, settings: ObjectSettings, source: str) -> Symbol:
-    """Where the program starts: not always at 0, for clang keeps the order of the source.
-
-    It is the function that settings name, else the only one that nobody calls.
+    It is the function that settings name, else the only one that none uses.
     """
-    by_name = {function.name: function for function in linker.functions}
+    keys = [key for key in functions.symbols if key[0] == section.index]
+    names = [functions.symbols[key].name for key in keys]
     if settings.entry is not None:
-        if settings.entry not in by_name:
+        if settings.entry not in names:
             raise AuditError(
                 f"has no function {settings.entry}, which its setting 'entry' names",
                 where=source,
-                help="it has " + ", ".join(by_name),
+                help="it has " + ", ".join(names),
             )
-        return by_name[settings.entry]
-    called = {callee.value for function in linker.functions for _, callee in linker.calls(function)}
-    roots = [function for function in linker.functions if function.value not in called]
+        return functions.symbols[keys[names.index(settings.entry)]]
+    used = {use.callee for key in keys for use in functions[key].uses}
+    roots = [functions.symbols[key] for key in keys if key not in used]
     if len(roots) == 1:
         return roots[0]
-    names = ", ".join(function.name for function in roots or linker.functions)
     raise AuditError(
-        f"has {'several functions that nobody calls' if roots else 'only functions that call each other'}: {names}",
+        "has several functions that nobody calls: " + ", ".join(function.name for function in roots)
+        if roots
+        else "has only functions that call each other: " + ", ".join(names),
         where=source,
         help='name the one to start at: entry = "..." in [tool.bpfline.object]',
     )
 
 
-def _license(object_file: ObjectFile, settings: ObjectSettings, source: str) -> tuple[str, tuple[str, ...]]:
+def license_of(object_file: ObjectFile, settings: ObjectSettings, source: str) -> tuple[str, tuple[str, ...]]:
     """(license, warnings): the object's own, else that of the settings, else none."""
     section = object_file.by_name.get(LICENSE)
     if section is not None:
@@ -174,20 +168,15 @@ def _license(object_file: ObjectFile, settings: ObjectSettings, source: str) -> 
     )
 
 
-def _not_loaded(object_file: ObjectFile, source: str) -> tuple[str, ...]:
-    """A warning for each section with contents that no part takes along."""
+def not_loaded(object_file: ObjectFile, maps: Collection[Map], source: str) -> tuple[str, ...]:
+    """A warning for each section with contents that no part of the bundle takes along."""
+    taken = {each.section for each in maps}
     return tuple(
-        f"{source}: warning: section {section.name} is not loaded yet, and nothing in .text refers to it"
+        f"{source}: warning: section {section.name} is not loaded: nothing is known of it"
         for section in object_file.sections
         if section.flags & SHF_ALLOC
         and section.size
-        and not section.executable
-        and section.name not in (LICENSE, "version")
-        # What the optimiser left of strings that it put into instructions.
-        and not section.name.startswith(".rodata.str")
+        and section.name not in _KNOWN
+        and section.name not in taken
+        and not (section.executable and object_file.functions(section))
     )
-
-
-def _where(found: dict[str, list[lines.Line]], text: Section, offset: int, source: str) -> str:
-    line = lines.at(found.get(text.name, []), offset)
-    return str(line) if line else f"{source} ({text.name}+{offset:#x})"

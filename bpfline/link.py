@@ -1,116 +1,111 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Linking: from the functions of .text to the instructions of one program, the entry first.
+"""Linking: from the functions of an object to the instructions of one program, the entry first.
 
 A bpf-to-bpf call is relative, so a callee can stand anywhere after its caller as long as the
 distance in the call is made right; each program gets its own copy of what it calls. The callees
-follow in libbpf's order: depth-first, each appended when its first call is met.
+follow in libbpf's order (bpf_object__reloc_code): depth-first, each appended when its first call or
+its first use as a callback is met.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from .elf import R_BPF_64_32, ObjectFile, Section, Symbol
-from .errors import AuditError
+from bpfline_loader.bundle import INSN_SIZE, Fixup
 
-INSN_SIZE = 8
-BPF_CALL, BPF_CALLX, BPF_LD_IMM_DW = (
-    0x85,
-    0x8D,
-    0x18,
-)  # BPF_JMP|BPF_CALL, the same |BPF_X, BPF_LD|BPF_IMM|BPF_DW
-BPF_PSEUDO_CALL = 1  # linux/bpf.h: src_reg of a call to another function of the program
+from .elf import Symbol
+from .errors import AuditError
+from .relocate import Function, Functions, Key, Use
 
 
 @dataclass(frozen=True)
-class Insn:
-    """struct bpf_insn of linux/bpf.h, without its registers apart."""
+class Linked:
+    """A program as bundle.Program has it. functions: the entry and what it reaches, each with the
+    place of its copy in insns, in bytes."""
 
-    code: int
-    src_reg: int
-    off: int
-    imm: int
-
-    @classmethod
-    def at(cls, data: bytes, offset: int, order: str) -> Insn:
-        code, registers, off, imm = struct.unpack_from(order + "BBhi", data, offset)
-        # dst_reg and src_reg are bit fields: the first one stands in the low bits only where the
-        # low byte comes first.
-        return cls(code, registers >> 4 if order == "<" else registers & 0xF, off, imm)
+    insns: bytes
+    fixups: tuple[Fixup, ...]
+    func_info: bytes
+    line_info: bytes
+    core_relos: bytes
+    functions: tuple[tuple[int, Function], ...]
 
 
-class Linker:
-    """The functions of one section, and the calls between them.
+def link(functions: Functions, entry: Symbol, also: Iterable[Symbol] = ()) -> Linked:
+    """The program that starts at entry. also: functions that it needs though no instruction says so."""
+    placed = _placed(functions, [key_of(symbol) for symbol in (entry, *also)])
+    copies = tuple((at, functions[key]) for key, at in placed.items())
+    order = functions.order
+    return Linked(
+        _code(copies, placed, order),
+        tuple(
+            Fixup(fixup.insn + at // INSN_SIZE, fixup.kind, fixup.target)
+            for at, function in copies
+            for fixup in function.fixups
+        ),
+        _info("function", [(at, function, function.func_info) for at, function in copies], 2, functions),
+        _info("line", [(at, function, function.line_info) for at, function in copies], 4, functions),
+        # Only these go on counting bytes (check_core_relo, kernel/bpf/verifier.c).
+        b"".join(_moved(function.core_relos, 4, at, 1, order) for at, function in copies),
+        copies,
+    )
 
-    where(offset) gives the source line of an instruction, for messages.
-    """
 
-    def __init__(self, object_file: ObjectFile, section: Section, where: Callable[[int], str]):
-        self.data = section.data
-        self.functions = object_file.functions(section)
-        self.order = "<" if object_file.byteorder == "little" else ">"
-        self.where = where
-        self._by_offset = {function.value: function for function in reversed(self.functions)}
-        self._targets = {
-            entry.offset: object_file.symbols[entry.symbol]
-            for entry in object_file.relocations.get(section.index, ())
-            if entry.type == R_BPF_64_32
-        }
+def key_of(function: Symbol) -> Key:
+    assert function.section is not None
+    return function.section, function.value
 
-    def calls(self, function: Symbol) -> list[tuple[int, Symbol]]:
-        """(offset of the call in the section, callee) for each call from function to another."""
-        found = []
-        offset, end = function.value, function.value + function.size
-        while offset < end:
-            insn = Insn.at(self.data, offset, self.order)
-            if insn.code == BPF_CALL and insn.src_reg == BPF_PSEUDO_CALL:
-                found.append((offset, self._callee(offset, insn)))
-            offset += 2 * INSN_SIZE if insn.code == BPF_LD_IMM_DW else INSN_SIZE
-        return found
 
-    def _callee(self, offset: int, insn: Insn) -> Symbol:
-        """Three forms, as in libbpf's bpf_object__reloc_code: against the function, against its
-        section (both count imm + 1 instructions from the symbol), and without a relocation."""
-        symbol = self._targets.get(offset)
-        if symbol is None:
-            target = offset + (insn.imm + 1) * INSN_SIZE
-        else:
-            target = symbol.value + (insn.imm + 1) * INSN_SIZE
-            if symbol.section is None:
-                raise AuditError(
-                    f"calls {symbol.name}(), which this object does not have",
-                    where=self.where(offset),
-                    help="define it in this source; kfuncs and other externs are not linked yet",
-                )
-        callee = self._by_offset.get(target)
-        if callee is None:
-            raise AuditError(
-                "calls into the middle of nowhere", where=self.where(offset), help="compile it again"
-            )
-        return callee
-
-    def program(self, entry: Symbol) -> bytes:
-        """The instructions of the program that starts at entry."""
-        placed = {entry.value: 0}
-        code = bytearray(self._body(entry))
-        pending = [iter(self.calls(entry))]
+def _placed(functions: Functions, roots: Sequence[Key]) -> dict[Key, int]:
+    """Where each function that is reached stands, in bytes, in the order of the places."""
+    placed: dict[Key, int] = {}
+    size = 0
+    for root in roots:
+        pending = [iter([Use(0, root)])]
         while pending:
-            for _, callee in pending[-1]:
-                if callee.value not in placed:
-                    placed[callee.value] = len(code)
-                    code += self._body(callee)
-                    pending.append(iter(self.calls(callee)))
-                    break
-            else:
+            use = next(pending[-1], None)
+            if use is None:
                 pending.pop()
-        for start, at in placed.items():
-            for offset, callee in self.calls(self._by_offset[start]):
-                here = at + offset - start
-                distance = (placed[callee.value] - here) // INSN_SIZE - 1
-                struct.pack_into(self.order + "i", code, here + 4, distance)
-        return bytes(code)
+            elif use.callee not in placed:
+                function = functions[use.callee]
+                placed[use.callee] = size
+                size += len(function.code)
+                pending.append(iter(function.uses))
+    return placed
 
-    def _body(self, function: Symbol) -> bytes:
-        return self.data[function.value : function.value + function.size]
+
+def _code(copies: Sequence[tuple[int, Function]], placed: dict[Key, int], order: str) -> bytes:
+    code = bytearray().join(function.code for _, function in copies)
+    for at, function in copies:
+        for use in function.uses:
+            here = at + use.insn * INSN_SIZE
+            distance = (placed[use.callee] - here) // INSN_SIZE - 1
+            struct.pack_into(order + "i", code, here + 4, distance)
+    return bytes(code)
+
+
+def _info(
+    name: str, copies: Sequence[tuple[int, Function, Sequence[int]]], words: int, functions: Functions
+) -> bytes:
+    """func_info or line_info. As for libbpf (reloc_prog_func_and_line_info), an entry that has none
+    goes without for all; a callee that has none is then an error."""
+    if not copies[0][2]:
+        return b""
+    for _, function, numbers in copies:
+        if not numbers:
+            raise AuditError(
+                f"{function.symbol.name}() has no {name} information, but what calls it has",
+                where=functions.where(function.section, function.symbol.value),
+                help="compile the whole object with -g",
+            )
+    return b"".join(_moved(numbers, words, at, INSN_SIZE, functions.order) for at, _, numbers in copies)
+
+
+def _moved(numbers: Sequence[int], words: int, at: int, unit: int, order: str) -> bytes:
+    """Records of so many words; the first counts bytes from the function's start, and comes to count
+    units from that of the program, in which the function stands at byte at."""
+    moved = list(numbers)
+    moved[::words] = [(number + at) // unit for number in moved[::words]]
+    return struct.pack(f"{order}{len(moved)}I", *moved)

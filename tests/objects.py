@@ -3,13 +3,21 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
 import struct
 import subprocess
 from pathlib import Path
+from typing import Any
 
 from bpfline import elf
-from bpfline.audit import Parts, audit
 from bpfline.settings import ObjectSettings
+from bpfline.spec import Spec, spec
+from bpfline_loader.bundle import Bundle, Program
+from bpfline_loader.load import load
+from bpfline_loader.syscalls import syscall
+
+_PROG_TEST_RUN = 10  # enum bpf_cmd, linux/bpf.h
 
 # As bpfline's own command, without what only a project has.
 FLAGS = ("-g", "-O2", "-Wall", "-mcpu=v3", "-fdebug-compilation-dir=.")
@@ -45,9 +53,19 @@ def compiled(
     return made
 
 
-def audited(object_file: Path, **settings: str) -> Parts:
-    """The parts of an object whose source is called bpf_src/x.c."""
-    return audit(elf.read(object_file), ObjectSettings(**settings), "bpf_src/x.c")
+def spec_of(object_file: Path, **settings: Any) -> Spec:
+    """The spec of an object whose source is called bpf_src/x.c."""
+    given = ObjectSettings(**settings)
+    found = elf.read(object_file)
+    return spec(found, name="x", source="bpf_src/x.c", settings=given, clang=None, mcpu=None)
+
+
+def audited(object_file: Path, **settings: Any) -> Bundle:
+    """The bundle of such an object, whose programs are all well; without SEC() it is a socket filter."""
+    found = spec_of(object_file, **{"type": "socket_filter", **settings})
+    for failure in found.failures:
+        raise failure.problem
+    return found.bundle
 
 
 def instructions(insns: bytes, order: str = "<") -> list[tuple[int, int, int, int, int]]:
@@ -57,3 +75,19 @@ def instructions(insns: bytes, order: str = "<") -> list[tuple[int, int, int, in
         first, second = registers & 0xF, registers >> 4
         found.append((code, *((first, second) if order == "<" else (second, first)), off, imm))
     return found
+
+
+def returned(insns: bytes) -> int:
+    """What the kernel's run of a program gives; a socket filter is the simplest that it runs when asked."""
+    attempt = load(Program("linked", ".text", "socket_filter", None, insns), "GPL")
+    assert attempt.fd is not None, attempt.message
+    packet = ctypes.create_string_buffer(64)
+    # struct of BPF_PROG_TEST_RUN in union bpf_attr: prog_fd, retval, data_size_in, data_size_out, data_in
+    attr = ctypes.create_string_buffer(
+        struct.pack("=IIIIQQII", attempt.fd, 0, len(packet), 0, ctypes.addressof(packet), 0, 1, 0)
+    )
+    try:
+        syscall("bpf", _PROG_TEST_RUN, attr, len(attr))
+    finally:
+        os.close(attempt.fd)
+    return int(struct.unpack_from("=I", attr.raw, 4)[0])

@@ -4,19 +4,23 @@
 from __future__ import annotations
 
 import struct
+import subprocess
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import objects
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import bpf_objects
+import objects
 from bpfline import elf, lines, sections
-from bpfline.audit import audit
 from bpfline.errors import ObjectError, Problem
 from bpfline.settings import ObjectSettings
+from bpfline.spec import spec
+from bpfline_loader.bundle import Bundle
 
 
 @pytest.fixture(scope="module")
@@ -25,16 +29,33 @@ def rich(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def everything(data: bytes) -> None:
-    """All that reads an object's bytes; a Problem is an answer, anything else is a bug."""
+    """All that reads an object's bytes; a Problem is an answer, anything else is a bug.
+
+    Both readers give the same answer.
+    """
     began = time.monotonic()
+    careful, fast = answer(elf.parse, data), answer(elf.parse_fast, data)
+    assert careful == fast
     try:
-        found = elf.parse(data, Path("x.o"))
+        found = elf.parse_fast(data, Path("x.o"))
         lines.read(found)
         sections.file_names(sections.wanted(found))
-        audit(found, ObjectSettings(), "x.c")
+        audited(found)
     except Problem as problem:
         assert len(str(problem).splitlines()) <= 2
     assert time.monotonic() - began < 2
+
+
+def answer(reader: Callable[[bytes, Path], elf.ObjectFile], data: bytes) -> elf.ObjectFile | str:
+    try:
+        return reader(data, Path("x.o"))
+    except ObjectError as problem:
+        return str(problem)
+
+
+def audited(found: elf.ObjectFile) -> Bundle:
+    settings = ObjectSettings(type="socket_filter")
+    return spec(found, name="x", source="x.c", settings=settings, clang=None, mcpu=None).bundle
 
 
 def test_sections_symbols_and_relocations_are_those_that_clang_wrote(rich: Path) -> None:
@@ -51,9 +72,9 @@ def test_sections_symbols_and_relocations_are_those_that_clang_wrote(rich: Path)
 def test_an_object_for_the_other_byte_order_is_read_and_known_as_such(tmp_path: Path) -> None:
     found = elf.read(objects.compiled(objects.RICH, tmp_path, target="bpfeb"))
     assert found.byteorder == "big"
-    parts = audit(found, ObjectSettings(), "x.c")
-    assert (parts.byteorder, parts.programs[0].name) == ("big", "prog")
-    first, *_ = objects.instructions(parts.programs[0].insns, ">")
+    bundle = audited(found)
+    assert (bundle.byteorder, bundle.programs[0].name) == ("big", "prog")
+    first, *_ = objects.instructions(bundle.programs[0].insns, ">")
     assert first == (0xBF, 6, 1, 0, 0)  # r6 = r1: code, dst_reg, src_reg, off, imm
 
 
@@ -98,7 +119,7 @@ def test_a_text_that_is_not_whole_instructions_is_said(rich: Path) -> None:
     text = elf.read(rich).by_name[".text"]
     struct.pack_into("<Q", data, _header(data, text.index) + 32, text.size - 3)  # sh_size
     with pytest.raises(ObjectError, match=r"\.text is \d+ bytes long, not a multiple of 8"):
-        audit(elf.parse(bytes(data), rich), ObjectSettings(), "x.c")
+        audited(elf.parse(bytes(data), rich))
 
 
 def _header(data: bytes, index: int) -> int:
@@ -175,3 +196,49 @@ def test_flipped_cut_and_spliced_bytes_are_never_a_crash(
             source = other % len(data)
             data[at:at] = data[source : source + amount]
     everything(bytes(data))
+
+
+# Those that need no header of the running kernel.
+SOURCES = [
+    path
+    for path in sorted(Path(__file__).parent.glob("bpf/*/*.bpf.c"))
+    if "vmlinux.h" not in path.read_text()
+]
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.name)
+def test_both_readers_read_the_same_from_what_clang_writes(source: Path) -> None:
+    made = bpf_objects.compile_bpf(source.read_text(), name=source.name.partition(".")[0])
+    data = made.read_bytes()
+    assert elf.parse_fast(data, made) == elf.parse(data, made)
+
+
+def test_both_readers_read_the_same_of_the_other_byte_order(tmp_path: Path) -> None:
+    made = objects.compiled(objects.RICH, tmp_path, target="bpfeb")
+    data = made.read_bytes()
+    assert elf.parse_fast(data, made) == elf.parse(data, made)
+
+
+def test_what_clang_writes_is_read_without_pyelftools(rich: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from bpfline import elf\n"
+        f"elf.read(Path({str(rich)!r}), elf.parse_fast); print('elftools' in sys.modules)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout == "False\n"
+
+
+def test_sections_that_claim_the_whole_file_each_are_not_copied_again_and_again(rich: Path) -> None:
+    data = bytearray(rich.read_bytes())
+    for section in elf.read(rich).sections[1:]:
+        if section.name.startswith(".debug"):
+            struct.pack_into("<QQ", data, _header(data, section.index) + 24, 0, len(data))
+    with pytest.raises(ObjectError, match="its sections hold more than it does"):
+        elf.parse_fast(bytes(data), rich)
+
+
+def test_symbols_of_another_size_are_not_counted_by_the_million(rich: Path) -> None:
+    data = bytearray(rich.read_bytes())
+    struct.pack_into("<Q", data, _header(data, elf.read(rich).by_name[".symtab"].index) + 56, 1)  # sh_entsize
+    with pytest.raises(ObjectError, match="its symbols are of another size"):
+        elf.parse_fast(bytes(data), rich)

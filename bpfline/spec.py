@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The spec: what an object file and its settings say of a bundle, without a look at any kernel."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from bpfline_loader.btf import Btf, BtfError, Kind
+from bpfline_loader.bundle import Bundle, Program
+from bpfline_loader.errors import Problem
+
+from . import audit, btf_ext, btf_fixup, section_kinds
+from . import maps as maps_
+from .constants import Value
+from .data_maps import data_sections
+from .datasec import variables
+from .elf import ObjectFile, Section, Symbol
+from .errors import AuditError
+from .link import Linked, link
+from .relocate import Functions
+from .section_kinds import Match, SectionKind
+from .settings import ObjectSettings
+
+_EXCEPTION_CALLBACK = "exception_callback:"  # __exception_cb() of bpf_experimental.h
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A program that the bundle lacks, and why; the others are in it."""
+
+    program: str
+    section: str
+    problem: Problem
+
+
+@dataclass(frozen=True)
+class Spec:
+    """bundle: what the kernel side can work with. warnings: one for each, with where. failures: in the
+    order of the programs."""
+
+    bundle: Bundle
+    warnings: tuple[str, ...]
+    failures: tuple[Failure, ...]
+
+
+def spec(
+    object_file: ObjectFile,
+    *,
+    name: str,
+    source: str,
+    settings: ObjectSettings,
+    clang: str | None,
+    mcpu: str | None,
+    constants: Mapping[str, Value] | None = None,
+) -> Spec:
+    """The bundle that is called name. source: named in messages where there is no line.
+
+    constants: values for global variables, for those that this object has; settings.set wins.
+    Problem for an object of which nothing can be loaded: it is damaged, its maps or its externs are
+    wrong, it has no program.
+    """
+    try:
+        return _spec(object_file, name, source, settings, clang, mcpu, constants or {})
+    except BtfError as error:
+        error.where = error.where or str(object_file.path)
+        raise
+
+
+def _spec(
+    object_file: ObjectFile,
+    name: str,
+    source: str,
+    settings: ObjectSettings,
+    clang: str | None,
+    mcpu: str | None,
+    constants: Mapping[str, Value],
+) -> Spec:
+    types = object_file.by_name.get(".BTF")
+    btf = Btf.parse(types.data) if types is not None else None
+    ext = btf_ext.read(object_file, btf)
+    where = audit.Places(object_file, btf, ext, source)
+    audit.check_functions(object_file)
+    audit.check_undefined(object_file, btf, where)
+    maps = maps_.read(object_file, btf)
+    maps = maps_.with_constants(maps, btf, {**_known(object_file, btf, constants), **settings.set})
+    license_, warnings = audit.license_of(object_file, settings, source)
+    programs: list[Program] = []
+    failures: list[Failure] = []
+    functions = Functions(object_file, ext, maps.place, where)
+    callbacks = _exception_callbacks(functions, btf, source)
+    for section, entry in _entries(object_file, functions, settings, source):
+        try:
+            kind = _kind(section, entry, settings, where)
+            linked = link(functions, entry, callbacks.get(entry.name, ()))
+            audit.check_instructions(linked, where)
+            programs.append(_program(section, entry, kind, linked, settings))
+        except Problem as problem:
+            failures.append(Failure(entry.name, section.name, problem))
+        else:
+            warnings += audit.unrelocated(linked, where)
+    bundle = Bundle(
+        object=name,
+        source=source,
+        license=license_,
+        byteorder=object_file.byteorder,
+        clang=clang,
+        mcpu=mcpu,
+        programs=tuple(programs),
+        btf=btf_fixup.for_kernel(btf, object_file) if btf is not None else b"",
+        maps=maps.maps,
+        externs=maps.externs,
+    )
+    return Spec(bundle, warnings + audit.not_loaded(object_file, maps.maps, source), tuple(failures))
+
+
+def _entries(
+    object_file: ObjectFile, functions: Functions, settings: ObjectSettings, source: str
+) -> Iterator[tuple[Section, Symbol]]:
+    """The programs in libbpf's order: by section, then by their places.
+
+    Beside sections of programs .text holds what they call (prog_is_subprog in libbpf), and so do static
+    functions anywhere; .text alone is one program.
+    """
+    found = [
+        (section, function)
+        for section in object_file.sections
+        if section.executable and section.name != audit.TEXT
+        for function in object_file.functions(section)
+        if function.bind != "STB_LOCAL"
+    ]
+    text = object_file.by_name.get(audit.TEXT)
+    if not found and text is not None and text.executable and object_file.functions(text):
+        found = [(text, audit.entry(functions, text, settings, source))]
+    if not found:
+        raise AuditError("holds no program", where=source, help="define a function that is not static")
+    yield from found
+
+
+def _kind(section: Section, entry: Symbol, settings: ObjectSettings, where: audit.Places) -> Match:
+    """What kind of program stands in a section: its name says so, else the settings do."""
+    match = section_kinds.find(section.name)
+    if match is not None and match.needs_target and settings.attach is None:
+        raise AuditError(
+            f'program {entry.name}: SEC("{section.name}") does not say what it is attached to',
+            where=where(section, entry.value),
+            help=f'write SEC("{section.name}/NAME"), or attach = "NAME" in [tool.bpfline.object]',
+        )
+    if match is not None:
+        return match
+    if settings.type is not None:
+        return Match(
+            SectionKind(section.name, settings.type), None, autoload=not section.name.startswith("?")
+        )
+    if section.name == audit.TEXT:
+        raise AuditError(
+            f"has a program without SEC(), {entry.name}: nothing says of what type it is",
+            where=where.source,
+            help='type = "tracepoint", attach = "CATEGORY/NAME" in [tool.bpfline.object]',
+        )
+    near = section_kinds.near(section.name)
+    raise AuditError(
+        f'program {entry.name}: SEC("{section.name}") is not known',
+        where=where(section, entry.value),
+        help=f"did you mean {' or '.join(near)}?"
+        if near
+        else "see docs.kernel.org/bpf/libbpf/program_types.html",
+    )
+
+
+def _program(
+    section: Section, entry: Symbol, kind: Match, linked: Linked, settings: ObjectSettings
+) -> Program:
+    attach = settings.attach if kind.attach is None else kind.attach
+    return Program(
+        name=entry.name,
+        section=section.name.removeprefix("?"),
+        type=kind.type,
+        attach=attach,
+        insns=linked.insns,
+        expected_attach_type=kind.expected_attach_type,
+        attach_btf=None if kind.kind.attach_btf is None or attach is None else kind.kind.attach_btf + attach,
+        flags=kind.flags,
+        autoload=kind.autoload,
+        drop_attach_type=kind.drop_attach_type,
+        fixups=linked.fixups,
+        func_info=linked.func_info,
+        line_info=linked.line_info,
+        core_relos=linked.core_relos,
+        target=settings.target if kind.type == "ext" else None,
+    )
+
+
+def _known(object_file: ObjectFile, btf: Btf | None, constants: Mapping[str, Value]) -> dict[str, Value]:
+    """Those of constants whose variables this object has: "table" of "table[2].limit"."""
+    if not constants:
+        return {}
+    names = {
+        variable.name
+        for section in data_sections(object_file)
+        for variable in variables(object_file, btf, section)
+    }
+    return {name: value for name, value in constants.items() if re.split(r"[.\[]", name)[0] in names}
+
+
+def _exception_callbacks(functions: Functions, btf: Btf | None, source: str) -> dict[str, list[Symbol]]:
+    """By program what it names with __exception_cb(), which nothing calls (bpf_prog_assign_exc_cb)."""
+    if btf is None or _EXCEPTION_CALLBACK.encode() not in btf.strings:
+        return {}
+    found: dict[str, list[Symbol]] = {}
+    for tag in btf.of_kind(Kind.DECL_TAG):
+        if tag.name.startswith(_EXCEPTION_CALLBACK) and btf.component(tag.id) == -1:
+            wanted = tag.name.removeprefix(_EXCEPTION_CALLBACK)
+            named = [each for each in functions.symbols.values() if each.name == wanted]
+            if not named or named[0].bind == "STB_LOCAL":
+                raise AuditError(
+                    f"has no global function {wanted}, which a program names for its exceptions", where=source
+                )
+            found.setdefault(btf.type(tag.size_or_type).name, []).append(named[0])
+    return found
