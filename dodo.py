@@ -7,9 +7,11 @@ from bpfline.pipeline import (
     task_build,  # the default: every source becomes a bundle
     task_compile,  # bpf_src/*.c to build/*/*.o
     task_config,  # the bundle: build/*/loader.json, loader.c
+    task_link,  # objects of several sources
     task_loader,  # the C loader: build/*/loader
     task_sections,  # build/*/sections/*.bin
     task_verify,  # every program goes through the kernel's verifier
+    task_vmlinux,  # vmlinux.h, where a source includes it
 )
 from bpfline.tool_task import installed, tool
 
@@ -19,11 +21,13 @@ __all__ = [
     "task_build",
     "task_compile",
     "task_config",
+    "task_link",
     "task_lint",
     "task_loader",
     "task_sections",
     "task_test",
     "task_verify",
+    "task_vmlinux",
 ]  # fmt: skip
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import re
 import shutil
 from dataclasses import asdict, dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from bpfline_loader.files import write_whole
@@ -15,7 +17,7 @@ from bpfline_loader.files import write_whole
 from . import process
 from .depfile import SearchPath
 from .errors import ToolError
-from .project import BUILD, Project, Source
+from .project import BUILD, VMLINUX, Project, Unit
 
 # What was asked of clang once, kept so that a build with nothing to do starts no process.
 _ASKED = BUILD / ".clang.json"
@@ -112,16 +114,9 @@ def _multiarch() -> tuple[str, ...]:
     return (f"/usr/include/{name}",) if name else ()
 
 
-def search_path(clang: Clang, project: Project, source: Source) -> SearchPath:
-    """Where clang looks for the headers of source, in order (clang's manual, "Include path options")."""
-    found: dict[str, list[str]] = {"-iquote": [], "-I": [], "-isystem": [], "-idirafter": []}
-    words = iter(_user_flags(project, source))
-    for word in words:
-        for flag, folders in found.items():
-            if word == flag:
-                folders.append(next(words, ""))
-            elif word.startswith(flag):
-                folders.append(word.removeprefix(flag))
+def search_path(clang: Clang, project: Project, unit: Unit) -> SearchPath:
+    """Where clang looks for the headers of unit, in order (clang's manual, "Include path options")."""
+    found = _named_folders(project, unit)
     system = (*found["-isystem"], *clang.includes, *found["-idirafter"], *clang.host_includes)
     # A folder that is one of the system's too keeps that place (RemoveDuplicates in clang's
     # lib/Lex/InitHeaderSearch.cpp).
@@ -130,31 +125,65 @@ def search_path(clang: Clang, project: Project, source: Source) -> SearchPath:
     return SearchPath(tuple(found["-iquote"]), (*own, *system))
 
 
-def command(clang: Clang, project: Project, source: Source, output: Path, depfile: Path) -> list[str]:
-    """The command that compiles source; every path in it is relative to the project's root.
+def folders(project: Project, unit: Unit) -> list[str]:
+    """The folders that settings name for the headers of unit."""
+    return [folder for named in _named_folders(project, unit).values() for folder in named]
+
+
+def _named_folders(project: Project, unit: Unit) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {"-iquote": [], "-I": [], "-isystem": [], "-idirafter": []}
+    words = iter(_user_flags(project, unit))
+    for word in words:
+        for flag, named in found.items():
+            if word == flag:
+                named.append(next(words, ""))
+            elif word.startswith(flag):
+                named.append(word.removeprefix(flag))
+    return found
+
+
+def command(clang: Clang, project: Project, unit: Unit, output: Path, depfile: Path) -> list[str]:
+    """The command that compiles unit; every path in it is relative to the project's root.
 
     The colours are always asked for, and taken out where nobody sees them: the flag itself can
     change the order of types in .BTF (clang 19 and 22), and thereby an object's bytes.
     """
     return [
         clang.path,
-        *("-target", "bpf", "-g", "-O2", "-Wall", f"-mcpu={source.settings.mcpu or project.settings.mcpu}"),
+        *("-target", "bpf", "-g", "-O2", "-Wall", f"-mcpu={unit.settings.mcpu or project.settings.mcpu}"),
         # The compilation's folder is in an object's debug information: without this, its bytes
         # would depend on where the project stands.
         "-fdebug-compilation-dir=.",
         "-fcolor-diagnostics",
-        *_user_flags(project, source),
+        *_user_flags(project, unit),
         *(word for folder in clang.host_includes for word in ("-idirafter", folder)),
-        *("-MD", "-MF", str(depfile), "-MT", str(source.object_file)),
-        *("-c", f"./{source.path}", "-o", str(output)),  # ./ for a name that begins with a dash
+        *("-MD", "-MF", str(depfile), "-MT", str(unit.object_file)),
+        *("-c", f"./{unit.path}", "-o", str(output)),  # ./ for a name that begins with a dash
     ]
 
 
-def _user_flags(project: Project, source: Source) -> list[str]:
-    ours, its = project.settings, source.settings
-    return [
+def _user_flags(project: Project, unit: Unit) -> list[str]:
+    ours, its = project.settings, unit.settings
+    own = [
         *(f"-I{folder}" for folder in its.include + ours.include),
         *(f"-D{macro}" for macro in ours.define + its.define),
         *ours.cflags,
         *its.cflags,
     ]
+    return [*_target_arch(own), *own, f"-I{BUILD / VMLINUX}"]
+
+
+# platform.machine() -> what bpf/bpf_tracing.h wants to know of the machine whose registers it reads
+_ARCHITECTURES = (
+    ("x86_64", "x86"), ("i?86", "x86"), ("aarch64*", "arm64"), ("arm*", "arm"), ("riscv*", "riscv"),
+    ("s390*", "s390"), ("ppc*", "powerpc"), ("mips*", "mips"), ("sparc*", "sparc"), ("arc*", "arc"),
+    ("loongarch*", "loongarch"),
+)  # fmt: skip
+
+
+def _target_arch(own: list[str]) -> list[str]:
+    """-D__TARGET_ARCH_<the host's>, unless own flags define one."""
+    if any("__TARGET_ARCH_" in word for word in own):
+        return []
+    machine = platform.machine()
+    return [f"-D__TARGET_ARCH_{name}" for like, name in _ARCHITECTURES if fnmatchcase(machine, like)][:1]

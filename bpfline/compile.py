@@ -10,61 +10,59 @@ from bpfline_loader.files import write_whole
 from . import clang, depfile, process
 from .errors import CompileError, ToolError
 from .inputs import file_clock
-from .project import BUILD, Project, Source
+from .project import BUILD, Project, Unit
 from .step import Done
 
 COMPILE_COMMANDS = BUILD / "compile_commands.json"  # clangd looks into build/ by itself
 
 
-def key(project: Project, source: Source) -> object:
-    """What compiling source depends on besides files: the compiler and the command."""
+def key(project: Project, unit: Unit) -> object:
+    """What compiling unit depends on besides files: the compiler and the command."""
     compiler = clang.find(project)
-    return compiler.stamp, clang.command(compiler, project, source, source.object_file, source.depfile)
+    return compiler.stamp, clang.command(compiler, project, unit, unit.object_file, unit.depfile)
 
 
-def compile_source(project: Project, source: Source) -> Done:
-    """Run clang for source. CompileError when it refuses; its words go to standard error."""
+def compile_unit(project: Project, unit: Unit) -> Done:
+    """Run clang for unit. CompileError when it refuses; its words go to standard error."""
     compiler = clang.find(project)
-    source.folder.mkdir(parents=True, exist_ok=True)
+    unit.object_file.parent.mkdir(parents=True, exist_ok=True)
     # The names are always the same, for clang puts that of the depfile's target into the depfile.
     new_object, new_depfile = (
-        path.with_name(f".{path.name}.tmp") for path in (source.object_file, source.depfile)
+        path.with_name(f".{path.name}.tmp") for path in (unit.object_file, unit.depfile)
     )
     began = file_clock()
     try:
         result = process.run(
-            clang.command(compiler, project, source, new_object, new_depfile), cwd=project.root
+            clang.command(compiler, project, unit, new_object, new_depfile), cwd=project.root
         )
         if result.returncode < 0:
             raise ToolError(
-                f"clang was ended by signal {-result.returncode}", where=source.path, help=result.ended
+                f"clang was ended by signal {-result.returncode}", where=unit.path, help=result.ended
             )
         if result.returncode:
-            raise _refused(source, result.stderr)
+            raise _refused(unit, result.stderr)
         named = depfile.parse(new_depfile.read_bytes().decode(errors="surrogateescape"))
         # The source comes first, but clang writes a backslash in a name as "/" (llvm::sys::path::native).
-        read = [str(source.path), *named[1:]]
-        search = clang.search_path(compiler, project, source)
+        read = [str(unit.path), *named[1:]]
+        search = clang.search_path(compiler, project, unit)
         missing = depfile.must_not_exist(read, search, project.root, began)
-        new_depfile.rename(source.depfile)
-        new_object.rename(source.object_file)
+        new_depfile.rename(unit.depfile)
+        new_object.rename(unit.object_file)
     finally:
         new_object.unlink(missing_ok=True)
         new_depfile.unlink(missing_ok=True)
-    return Done(read, missing, (source.object_file, source.depfile), result.stderr)
+    return Done(read, missing, (unit.object_file, unit.depfile), result.stderr)
 
 
-def _refused(source: Source, words: bytes) -> Exception:
+def _refused(unit: Unit, words: bytes) -> Exception:
     """What clang's failure was: the source's fault, or its own (a full disk, its own flags)."""
     from .terminal import say_bytes
 
     say_bytes(words)
     for sign in (b"No space left on device", b"unable to open output file", b"unknown target triple"):
         if sign in words:
-            return ToolError(
-                "clang could not write the object", where=source.path, help="its message is above"
-            )
-    return CompileError("does not compile", where=source.path, help="clang's messages are above")
+            return ToolError("clang could not write the object", where=unit.path, help="its message is above")
+    return CompileError("does not compile", where=unit.path, help="clang's messages are above")
 
 
 def write_compile_commands(project: Project) -> None:
@@ -73,11 +71,11 @@ def write_compile_commands(project: Project) -> None:
     entries = [
         {
             "directory": str(project.root),
-            "file": str(source.path),
-            "arguments": clang.command(compiler, project, source, source.object_file, source.depfile),
-            "output": str(source.object_file),
+            "file": str(unit.path),
+            "arguments": clang.command(compiler, project, unit, unit.object_file, unit.depfile),
+            "output": str(unit.object_file),
         }
-        for source in project.sources
+        for unit in project.units
     ]
     content = (json.dumps(entries, indent=1) + "\n").encode()
     path = project.root / COMPILE_COMMANDS

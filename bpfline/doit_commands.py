@@ -132,10 +132,16 @@ _FOR = {
 }  # fmt: skip
 
 
+_SET = {
+    "name": "set_", "long": "set", "short": "", "type": list, "default": [],
+    "help": "with a bare `doit run` and with `verify`: NAME=VALUE for a global variable, before it is loaded",
+}  # fmt: skip
+
+
 class Run(_InProject, cmd_run.Run):
     doc_purpose = "run tasks; a bare `doit run` builds, then loads, attaches and shows what programs say"
-    doc_usage = "[--prog OBJECT] [--for SECONDS] | [TASK/TARGET...]"
-    cmd_options = (*cmd_run.Run.cmd_options, _PROG, _FOR)
+    doc_usage = "[--prog OBJECT] [--for SECONDS] [--set NAME=VALUE] | [TASK/TARGET...]"
+    cmd_options = (*cmd_run.Run.cmd_options, _PROG, _FOR, _SET)
 
     verify_options: dict[str, Any] = {}  # noqa: RUF012 - replaced, never changed
 
@@ -160,10 +166,14 @@ class Run(_InProject, cmd_run.Run):
     def ours(self, pipeline: Any, params: Any, args: list[str]) -> Any:
         asked = self._asked_by_name() and not args
         chosen = params["prog"]
-        if not asked and (chosen is not None or params["for_"] is not None):
-            raise SettingsError("--prog and --for go with a bare `doit run`", help="doit run --for 5")
+        if not asked and (chosen is not None or params["for_"] is not None or params["set_"]):
+            raise SettingsError("--prog, --for and --set go with a bare `doit run`", help="doit run --for 5")
         pipeline.log = self.verify_options.get("log", "auto")
         pipeline.again = self.verify_options.get("again", False)
+        if words := self.verify_options.get("set", params["set_"]):
+            from . import set_option
+
+            pipeline.constants = set_option.parse(words)
         with _locked(pipeline.project):
             objects = {source.object: source for source in pipeline.project.sources}
             if chosen is not None and chosen not in objects:
@@ -177,6 +187,7 @@ class Run(_InProject, cmd_run.Run):
                 compile.write_compile_commands(pipeline.project)
         if self.verify_options:
             status = max(status, self._judge(pipeline))
+            _check_constants(pipeline)
         if asked and status == OK:
             status = self._start(
                 pipeline, [objects[chosen]] if chosen else list(objects.values()), params["for_"]
@@ -213,7 +224,18 @@ class Run(_InProject, cmd_run.Run):
                 where=pipeline.project.settings.sources,
                 help="write one: prog.c",
             )
-        return run.run([bundle.read(source.folder) for source in sources], seconds=seconds)
+        bundles = [bundle.read(source.folder) for source in sources]
+        if pipeline.constants:
+            from . import set_option
+
+            changed = [
+                set_option.bundle(pipeline.project, source, pipeline.constants, read)
+                for source, read in zip(sources, bundles, strict=True)
+            ]
+            bundles = [each for each, _ in changed]
+            pipeline.used = {name for _, names in changed for name in names}
+            _check_constants(pipeline)
+        return run.run(bundles, seconds=seconds)
 
 
 def _verify_options(words: list[str]) -> tuple[dict[str, Any], list[str]]:
@@ -229,12 +251,22 @@ def _verify_options(words: list[str]) -> tuple[dict[str, Any], list[str]]:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--again", action="store_true")
     parser.add_argument("--log", choices=MODES, default="auto")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
     try:
         options, rest = parser.parse_known_args(words)
     except argparse.ArgumentError as error:
         say(f"doit verify: error: {error}")
         return {}, []
     return vars(options), rest
+
+
+def _check_constants(pipeline: Any) -> None:
+    """SettingsError for a --set that no object took."""
+    if pipeline.constants:
+        from . import set_option
+
+        files = [source.object_file for source in pipeline.project.sources]
+        set_option.check_used(pipeline.constants, pipeline.used, [path for path in files if path.exists()])
 
 
 def _locked(project: Project) -> Any:

@@ -8,40 +8,43 @@ doit makes the folder of dodo.py its current directory before it imports it: tha
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bpfline_loader import bundle as bundle_
-from bpfline_loader import verify as loader_verify
-from bpfline_loader.verdict import Verdict
 
 from . import (
     __version__,
-    audit,
+    bpftool,
     clang,
     compile,  # noqa: A004
     cstring,
     depfile,
     elf,
+    gen_object,
     host_compiler,
-    lines,
-    link,
     parts,
     render,
     sections,
     state,
+    vmlinux,
 )
+from .inputs import digest_of
 from .progress import Progress
-from .project import Project, Source
+from .project import Project, Source, Unit
 from .step import Done, Step, task
 
+if TYPE_CHECKING:
+    from bpfline_loader.verdict import Verdict
+
 __all__ = [
-    "DOIT_CONFIG", "task_audit", "task_build", "task_compile", "task_config", "task_loader",
-    "task_sections", "task_verify",
+    "DOIT_CONFIG", "task_audit", "task_build", "task_compile", "task_config", "task_link", "task_loader",
+    "task_sections", "task_verify", "task_vmlinux",
 ]  # fmt: skip
 
 Task = dict[str, Any]
@@ -49,12 +52,15 @@ Task = dict[str, Any]
 
 @dataclass
 class Pipeline:
-    """One doit process in one project. log, again: the options of verify; verdicts: what it found."""
+    """One doit process in one project. log, again, constants: the options of verify; verdicts: what
+    it found; used: those of constants that some object has."""
 
     project: Project
     log: str = "auto"
     again: bool = False
+    constants: Mapping[str, str] = field(default_factory=dict)
     verdicts: list[Verdict] = field(default_factory=list)
+    used: set[str] = field(default_factory=set)
 
 
 PIPELINE = Pipeline(Project(Path.cwd()))
@@ -77,19 +83,50 @@ def _each(make: Callable[[Project, Source], Task]) -> Iterator[Task]:
         yield make(project, source)
 
 
+def task_vmlinux() -> Iterator[Task]:
+    """vmlinux.h, where a source includes it: build/vmlinux/vmlinux.h with bpftool"""
+    project = PIPELINE.project
+    if vmlinux.wanted(project):
+        yield task(
+            vmlinux.NAME,
+            doc=f"{vmlinux.origin(project)} to {vmlinux.HEADER}",
+            inputs=(),
+            key=lambda: (vmlinux.origin(project), bpftool.stamp(project.settings), _code(vmlinux)),
+            work=lambda: vmlinux.make(project),
+        )
+
+
 def task_compile() -> Iterator[Task]:
     """each source to build/*/*.o with clang -target bpf"""
-    yield from _each(_compile)
+    for unit in PIPELINE.project.units:
+        yield _compile(PIPELINE.project, unit)
 
 
-def _compile(project: Project, source: Source) -> Task:
+def _compile(project: Project, unit: Unit) -> Task:
+    return task(
+        unit.task,
+        doc=f"{unit.path} to {unit.object_file}",
+        inputs=[unit.path],
+        targets=[unit.object_file, unit.depfile],
+        key=lambda: (compile.key(project, unit), _code(compile, clang, depfile)),
+        work=lambda: compile.compile_unit(project, unit),
+        after=["vmlinux"],
+    )
+
+
+def task_link() -> Iterator[Task]:
+    """each object of several sources, with bpftool gen object"""
+    yield from (_link(PIPELINE.project, source) for source in PIPELINE.project.sources if source.parts)
+
+
+def _link(project: Project, source: Source) -> Task:
     return task(
         source.object,
-        doc=f"{source.path} to {source.object_file}",
-        inputs=[source.path],
+        doc=f"the parts of {source.object_file}",
+        inputs=[unit.object_file for unit in source.units],
         targets=[source.object_file, source.depfile],
-        key=lambda: (compile.key(project, source), _code(compile, clang, depfile)),
-        work=lambda: compile.compile_source(project, source),
+        key=lambda: (bpftool.stamp(project.settings), _code(gen_object, bpftool)),
+        work=lambda: gen_object.link(project, source),
     )
 
 
@@ -124,13 +161,15 @@ def _audit(project: Project, source: Source) -> Task:
         doc=f"the programs of {source.object_file}",
         inputs=[source.object_file],
         targets=[source.folder / parts.FILE],
-        key=lambda: (
-            source.settings.entry,
-            source.settings.license,
-            _code(audit, elf, lines, link, parts, sections),
-        ),
-        work=lambda: parts.write(source),
+        key=lambda: (source.path, *_of_the_object(project, source), _build_side()),
+        work=lambda: parts.make(project, source),
     )
+
+
+def _of_the_object(project: Project, source: Source) -> tuple[object, ...]:
+    """The settings that say what is made of an object, not how it is compiled."""
+    its = source.settings
+    return its.type, its.attach, its.license, its.entry, its.target, its.set, project.settings.set
 
 
 def task_config() -> Iterator[Task]:
@@ -139,16 +178,15 @@ def task_config() -> Iterator[Task]:
 
 
 def _config(project: Project, source: Source) -> Task:
-    settings = source.settings
     return task(
         source.object,
         doc=f"the bundle of {source.object}",
         inputs=render.inputs(project, source),
         targets=[source.folder / bundle_.DESCRIPTION],
         key=lambda: (
-            *(str(source.path), settings.type, settings.attach, settings.mcpu or project.settings.mcpu),
+            *(str(source.path), source.settings.mcpu or project.settings.mcpu),
             *(clang.find(project).version, render.templates(project)),
-            *(__version__, _code(render, cstring, sections)),
+            *(__version__, _code(render, cstring, parts)),
         ),
         work=lambda: render.render(project, source, clang.find(project).version),
     )
@@ -194,7 +232,7 @@ def task_build() -> Iterator[Task]:
 
 
 def task_verify() -> Iterator[Task]:
-    """every program goes through the kernel's verifier [--json] [--log auto|full|short|none] [--again]"""
+    """every program goes through the kernel's verifier [--json] [--log MODE] [--set NAME=VALUE] [--again]"""
     for source in PIPELINE.project.sources:
         yield {
             "name": source.object,
@@ -207,8 +245,15 @@ def task_verify() -> Iterator[Task]:
 
 def _verify(source: Source) -> Done:
     """A refusal is a verdict, not a failed task: what doit calls failed it would forget."""
+    from bpfline_loader.verify import verify  # a build has no use for it
+
     bundle = bundle_.read(source.folder)
-    PIPELINE.verdicts += loader_verify.verify(bundle, mode=PIPELINE.log, again=PIPELINE.again)
+    if PIPELINE.constants:
+        from . import set_option
+
+        bundle, used = set_option.bundle(PIPELINE.project, source, PIPELINE.constants, bundle)
+        PIPELINE.used |= used
+    PIPELINE.verdicts += verify(bundle, mode=PIPELINE.log, again=PIPELINE.again)
     return Done()
 
 
@@ -224,3 +269,11 @@ def _tool(name: str) -> str | None:
 def _code(*modules: Any) -> list[str]:
     """The text of our own modules: what they make changes with them."""
     return [Path(module.__file__).read_text() for module in modules]
+
+
+@functools.cache
+def _build_side() -> str:
+    """A digest of every module that has a say in what is made of an object."""
+    folders = (Path(__file__).parent, Path(bundle_.__file__).parent)
+    ours = sorted(path for folder in folders for path in folder.glob("*.py"))
+    return digest_of(*(path.read_bytes() for path in ours))

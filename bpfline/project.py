@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +18,9 @@ from .settings import ObjectSettings, Settings
 
 BUILD = Path("build")
 REPORT = "report"  # build/report/ holds what verify writes for people and CI systems
+VMLINUX = "vmlinux"  # build/vmlinux/ holds vmlinux.h
+PARTS = "parts"  # build/x/parts/ holds the objects that x is linked of
+_TAKEN = {REPORT: "where the reports go", VMLINUX: "where vmlinux.h goes"}
 
 # doit gives '=' and '*' a meaning in the name of a task, ':' separates a group from its tasks, and
 # '@' a variant from its object; a control character would break the lines of depfiles and messages.
@@ -24,12 +28,34 @@ _NOT_IN_NAMES = re.compile(r"[\x00-\x1f\x7f=*:@]|[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
+class Unit:
+    """One source as clang compiles it: to the object itself, or to a part that it is linked of.
+
+    task: the name of its compile task, after "compile:".
+    """
+
+    path: Path
+    object_file: Path
+    settings: ObjectSettings
+    task: str
+
+    @property
+    def depfile(self) -> Path:
+        return self.object_file.with_suffix(".d")
+
+
+@dataclass(frozen=True)
 class Source:
-    """One source and the object it gives. path and folder are relative to the project's root."""
+    """The source of an object, and that object. path and folder are relative to the project's root.
+
+    parts: the sources that the object is linked of (path is then the first), by the names that their
+    objects would have; empty for an object of one source.
+    """
 
     path: Path
     object: str
     settings: ObjectSettings
+    parts: tuple[tuple[str, Path], ...] = ()
 
     @property
     def folder(self) -> Path:
@@ -44,6 +70,16 @@ class Source:
     @property
     def depfile(self) -> Path:
         return self.object_file.with_suffix(".d")
+
+    @property
+    def units(self) -> tuple[Unit, ...]:
+        """What is compiled for the object."""
+        if not self.parts:
+            return (Unit(self.path, self.object_file, self.settings, self.object),)
+        return tuple(
+            Unit(path, self.folder / PARTS / f"{name}.o", self.settings, f"{self.object}/{name}")
+            for name, path in self.parts
+        )
 
 
 @dataclass(frozen=True)
@@ -62,8 +98,12 @@ class Project:
         """Every source, by the names of their objects. SettingsError for names that clash."""
         folder = Path(self.settings.sources)
         found = sorted(_c_files(self.root, folder))
+        linked = _linked(self.settings, folder, found)
+        part_of_others = {path for parts in linked.values() for _, path in parts}
         by_object: dict[str, Path] = {}
         for path in found:
+            if path in part_of_others:
+                continue
             name = object_name(path.relative_to(folder))
             _check_name(name, path)
             if name in by_object:
@@ -73,6 +113,15 @@ class Project:
                     help="rename one of them",
                 )
             by_object[name] = path
+        for name, parts in linked.items():
+            if name in by_object:
+                raise SettingsError(
+                    f"tool.bpfline.object.{name}.link gives object '{name}', and so does {by_object[name]}",
+                    where=settings_.FILE,
+                    help="rename one of them, or add that source to 'link'",
+                )
+            _check_name(name, Path(settings_.FILE))
+            by_object[name] = parts[0][1]
         for name, path in by_object.items():
             for parent in map(str, Path(name).parents):
                 if parent in by_object:
@@ -83,9 +132,14 @@ class Project:
                     )
         default = ObjectSettings()
         return tuple(
-            Source(path, name, self.settings.object.get(name, default))
+            Source(path, name, self.settings.object.get(name, default), linked.get(name, ()))
             for name, path in sorted(by_object.items())
         )
+
+    @property
+    def units(self) -> Iterator[Unit]:
+        """Everything that clang compiles."""
+        return (unit for source in self.sources for unit in source.units)
 
     def warnings(self) -> list[str]:
         """What is odd but stops nothing: tables for objects that no source gives."""
@@ -104,6 +158,34 @@ def object_name(path: Path) -> str:
     return str(path.with_name(stem)) if stem else ""
 
 
+def _linked(settings: Settings, folder: Path, found: list[Path]) -> dict[str, tuple[tuple[str, Path], ...]]:
+    """Each object that is linked of several sources, with the names and the paths of these."""
+    linked = {}
+    for name, table in settings.object.items():
+        if not table.link:
+            continue
+        parts: dict[str, Path] = {}
+        for word in table.link:
+            path = folder / word
+            if path not in found:
+                raise SettingsError(
+                    f"tool.bpfline.object.{name}.link names {path}, which is no source",
+                    where=settings_.FILE,
+                    help=settings_.near(word, [str(each.relative_to(folder)) for each in found]),
+                )
+            part = object_name(path.relative_to(folder))
+            if part in parts:
+                raise SettingsError(
+                    f"tool.bpfline.object.{name}.link names {parts[part]} and {path}, both {part}.o",
+                    where=settings_.FILE,
+                    help="rename one of them, or name it once",
+                )
+            _check_name(part, path)
+            parts[part] = path
+        linked[name] = tuple(parts.items())
+    return linked
+
+
 def _check_name(name: str, path: Path) -> None:
     if not name:
         raise SettingsError("gives an object without a name", where=path, help="rename it")
@@ -113,9 +195,10 @@ def _check_name(name: str, path: Path) -> None:
             where=path,
             help="rename it: control characters, = * : @ cannot be",
         )
-    if Path(name).parts[0] == REPORT:
+    first = Path(name).parts[0]
+    if first in _TAKEN:
         raise SettingsError(
-            f"would be built in {BUILD / REPORT}, where the reports go", where=path, help="rename it"
+            f"would be built in {BUILD / first}, {_TAKEN[first]}", where=path, help="rename it"
         )
 
 

@@ -6,20 +6,20 @@ docs/templates.md documents what a template is given; a name that it does not kn
 
 from __future__ import annotations
 
-import hashlib
+import dataclasses
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bpfline_loader import bundle as bundle_
+from bpfline_loader.bundle import Bundle
+from bpfline_loader.description import BTF_FILE, PROGRAMS, RECORDS_FILE
 from bpfline_loader.files import write_whole
 
-from . import __version__, parts
-from .audit import Parts
+from . import __version__, elf, parts
 from .cstring import c_string
-from .errors import AuditError, SettingsError
-from .project import Project, Source
-from .sections import safe_name
+from .errors import SettingsError
+from .project import PARTS, Project, Source
 from .step import Done
 
 if TYPE_CHECKING:
@@ -48,13 +48,17 @@ def templates(project: Project) -> list[Path]:
     return found
 
 
-_TAKEN = (bundle_.DESCRIPTION, C_LOADER, "loader", parts.FILE, "sections", "programs", "verifier")
+_TAKEN = (
+    *(bundle_.DESCRIPTION, C_LOADER, "loader", parts.FILE, BTF_FILE, RECORDS_FILE),
+    *("sections", PARTS, PROGRAMS, "verifier"),
+)
 
 
 def inputs(project: Project, source: Source) -> list[Path]:
     """What rendering source's bundle reads."""
     return [
         source.folder / parts.FILE,
+        source.object_file,
         *(OURS / name for name in (bundle_.DESCRIPTION + SUFFIX, C_LOADER + SUFFIX)),
         Path(bundle_.__file__),  # the bundle's schema
         *_own_files(project),
@@ -71,15 +75,16 @@ def _own_files(project: Project) -> list[Path]:
 
 def render(project: Project, source: Source, clang: str) -> Done:
     """Write loader.json, loader.c where .text alone is the program, and the project's own files."""
-    found = parts.read(source)
-    bundle = _bundle(project, source, found, clang)
+    bundle = dataclasses.replace(
+        parts.read(source.folder), clang=clang, mcpu=source.settings.mcpu or project.settings.mcpu
+    )
     data = _data(source, bundle)
     read: set[str] = set()
     ours = _environment(OURS, read)
     wrote = [source.folder / bundle_.DESCRIPTION]
     write_whole(wrote[0], _rendered(ours, bundle_.DESCRIPTION + SUFFIX, data))
     bundle_.read(source.folder)  # what the loader could not read is said now
-    if len(found.programs) == 1 and found.programs[0].alone and _for_c_loader(bundle.programs[0]):
+    if _for_c_loader(source, bundle):
         wrote.append(source.folder / C_LOADER)
         write_whole(wrote[-1], _rendered(ours, C_LOADER + SUFFIX, data))
     if project.settings.templates is not None:
@@ -90,54 +95,24 @@ def render(project: Project, source: Source, clang: str) -> Done:
     return Done(read=read, wrote=wrote)
 
 
-def _for_c_loader(program: bundle_.Program) -> bool:
-    """The C loader does what the blog's does: one program on one tracepoint."""
-    return program.type == "tracepoint" and program.attach is not None
+def _for_c_loader(source: Source, bundle: Bundle) -> bool:
+    """The C loader does what the blog's does: one program on one tracepoint, .text as it was dumped."""
+    if len(bundle.programs) != 1 or bundle.maps:
+        return False
+    (program,) = bundle.programs
+    if (program.type, program.section) != ("tracepoint", ".text") or program.attach is None:
+        return False
+    return not program.core_relos and elf.read(source.object_file).by_name[".text"].data == program.insns
 
 
-def _bundle(project: Project, source: Source, found: Parts, clang: str) -> bundle_.Bundle:
-    settings = source.settings
-    if settings.type is None:
-        raise AuditError(
-            f"has a program without SEC(), {found.programs[0].name}: nothing says of what type it is",
-            where=source.path,
-            help=f'[tool.bpfline.object."{source.object}"] type = "tracepoint", attach = "CATEGORY/NAME"',
-        )
-    programs = tuple(
-        bundle_.Program(part.name, part.section, settings.type, settings.attach, part.insns)
-        for part in found.programs
-    )
-    return bundle_.Bundle(
-        object=source.object,
-        source=str(source.path),
-        license=found.license,
-        byteorder=found.byteorder,
-        clang=clang,
-        mcpu=settings.mcpu or project.settings.mcpu,
-        programs=programs,
-    )
-
-
-def _data(source: Source, bundle: bundle_.Bundle) -> dict[str, Any]:
+def _data(source: Source, bundle: Bundle) -> dict[str, Any]:
     """What a template is given: docs/templates.md."""
-    programs = [
-        {
-            "name": program.name,
-            "section": program.section,
-            "type": program.type,
-            "attach": program.attach,
-            "insns": f"programs/{safe_name(program.name)}.insns",
-            "insn_count": len(program.insns) // bundle_.INSN_SIZE,
-            "sha256": hashlib.sha256(program.insns).hexdigest(),
-        }
-        for program in bundle.programs
-    ]
+    described = parts.describe(bundle).document
     return {
-        "schema": bundle_.SCHEMA,
+        **{name: described[name] for name in ("schema", "btf", "records", "maps", "externs", "programs")},
         "bpfline": __version__,
         "bundle": bundle,
-        "programs": programs,
-        "program": programs[0],
+        "program": next(iter(described["programs"]), None),
         "folder": str(source.folder),
     }
 

@@ -30,6 +30,10 @@ def _setting(doc: str, **more: Any) -> Any:
     return field(metadata={"doc": doc}, **more)
 
 
+Constant = bool | int | float | str
+"""The value of a variable, as constants.py reads it."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ObjectSettings:
     """[tool.bpfline.object."NAME"]: what is particular to one object; NAME is as in build/NAME/."""
@@ -51,6 +55,21 @@ class ObjectSettings:
     entry: str | None = _setting(
         "the function that a program without `SEC()` starts at, where `.text` leaves a choice", default=None
     )
+    link: tuple[str, ...] = _setting(
+        "sources, relative to the folder of the sources, that are compiled each by itself and linked to "
+        "this object with `bpftool gen object`",
+        default=(),
+    )
+    target: str | None = _setting(
+        'the program that `SEC("freplace/FUNCTION")` extends: the name of one in this object, `id:NUMBER` '
+        "of a loaded one, or the path of a pinned one",
+        default=None,
+    )
+    set: Mapping[str, Constant] = _setting(
+        'values for global variables, `NAME`, `"NAME[2].MEMBER"`, set before the verifier sees them; they '
+        "win over the project's",
+        default_factory=dict,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +87,15 @@ class Settings:
     cflags: tuple[str, ...] = _setting("further arguments for clang", default=())
     templates: str | None = _setting(
         "folder of the project's own templates, each rendered for each object", default=None
+    )
+    vmlinux: str | None = _setting(
+        "what `vmlinux.h` is made of: a file with a kernel's BTF, or a header (`.h`) that is taken as it is",
+        default=None,
+    )
+    bpftool: str = _setting("bpftool: a name on PATH, or a path", default="bpftool")
+    set: Mapping[str, Constant] = _setting(
+        "values for global variables such as `const volatile int debug;`, in each object that has one",
+        default_factory=dict,
     )
     object: Mapping[str, ObjectSettings] = _setting("tables of single objects", default_factory=dict)
 
@@ -121,9 +149,19 @@ def _value(value: Any, kind: Any, key: str, path: Path) -> Any:
         if not isinstance(value, dict):
             raise SettingsError(f"{key} is not a table", where=path)
         return {name: _table(ObjectSettings, entry, f"{key}.{name}", path) for name, entry in value.items()}
+    if kind == Mapping[str, Constant]:
+        if not isinstance(value, dict):
+            raise SettingsError(f"{key} is not a table", where=path)
+        return {name: _constant(entry, f"{key}.{name}", path) for name, entry in value.items()}
     if not isinstance(value, str):
         raise SettingsError(f"{key} is not a string", where=path)
     return _text(value, key, path)
+
+
+def _constant(value: Any, key: str, path: Path) -> Constant:
+    if not isinstance(value, int | float | str):  # bool is an int
+        raise SettingsError(f"{key} is no number, truth or text", where=path)
+    return value
 
 
 def _text(value: str, key: str, path: Path) -> str:
@@ -155,6 +193,7 @@ def documentation() -> list[tuple[str, str, str]]:
         for entry in dataclasses.fields(cls):
             if entry.name == "object":
                 continue
-            default = "" if entry.default is None else repr(entry.default).replace("'", '"')
-            rows.append((key.format(entry.name), default.replace("()", "[]"), entry.metadata["doc"]))
+            value = entry.default if entry.default is not dataclasses.MISSING else {}
+            default = "" if value is None else repr(value).replace("'", '"').replace("()", "[]")
+            rows.append((key.format(entry.name), default, entry.metadata["doc"]))
     return rows

@@ -7,7 +7,7 @@ import os
 import shutil
 from pathlib import Path
 
-from .project import BUILD, REPORT, Project
+from .project import BUILD, PARTS, REPORT, Project
 from .terminal import say
 
 
@@ -25,6 +25,8 @@ def sweep(project: Project) -> None:
             _remove(folder / leftover)
         if folder == build:
             folders[:] = [it for it in folders if it != REPORT and it[0] != "." and "@" not in it]
+        elif folder.name == PARTS and folder.parent in kept:
+            folders.clear()  # whoever links them removes the others
         elif (folder not in kept and folder.name + ".d" in files) or (
             # A build failed, or was killed, before clang was done.
             leftovers.issuperset(folders + files) and kept.isdisjoint((folder, *folder.parents))

@@ -37,6 +37,9 @@ include = ["inc", "/usr/include/bpf"]
 define = ["A", 'B="x y"']
 cflags = ["-Wextra"]
 templates = "templates"
+vmlinux = "vmlinux.btf"
+bpftool = "/opt/bpftool"
+set = { debug = true, "limits[1]" = 0.5 }
 
 [tool.bpfline.object."net/x"]
 mcpu = "v4"
@@ -47,6 +50,9 @@ type = "xdp"
 attach = "eth0"
 license = "Dual BSD/GPL"
 entry = "main"
+link = ["net/a.bpf.c", "net/b.bpf.c"]
+target = "id:7"
+set.debug = false
 """,
     )
     assert found == Settings(
@@ -58,6 +64,9 @@ entry = "main"
         define=("A", 'B="x y"'),
         cflags=("-Wextra",),
         templates="templates",
+        vmlinux="vmlinux.btf",
+        bpftool="/opt/bpftool",
+        set={"debug": True, "limits[1]": 0.5},
         object={
             "net/x": ObjectSettings(
                 mcpu="v4",
@@ -68,6 +77,9 @@ entry = "main"
                 attach="eth0",
                 license="Dual BSD/GPL",
                 entry="main",
+                link=("net/a.bpf.c", "net/b.bpf.c"),
+                target="id:7",
+                set={"debug": False},
             )
         },
     )
@@ -81,7 +93,7 @@ entry = "main"
             "tool.bpfline has no setting 'includes'",
             "did you mean 'include'?",
         ),
-        ("[tool.bpfline]\nzzz = 1\n", "tool.bpfline has no setting 'zzz'", "known are cflags, clang, define"),
+        ("[tool.bpfline]\nzzz = 1\n", "tool.bpfline has no setting 'zzz'", "known are bpftool, cflags, clang"),
         (
             "[tool.bpfline.object.prog]\natach = 'x'\n",
             "tool.bpfline.object.prog has no setting 'atach'",
@@ -115,6 +127,9 @@ entry = "main"
         ("[tool.bpfline]\nsources = '/src'\n", "tool.bpfline.sources is '/src'", "inside the project"),
         ("[tool.bpfline]\nsources = '.'\n", "tool.bpfline.sources is '.'", "inside the project"),
         ("[tool.bpfline]\nsources = '../x'\n", "tool.bpfline.sources is '../x'", "inside the project"),
+        ("[tool.bpfline]\nset = 7\n", "tool.bpfline.set is not a table", ""),
+        ("[tool.bpfline]\nset.x = 1979-05-27\n", "tool.bpfline.set.x is no number, truth or text", ""),
+        ("[tool.bpfline.object.a]\nset.x = []\n", "tool.bpfline.object.a.set.x is no number", ""),
         ("[tool.bpfline\n", "is not valid TOML: ", ""),
         ("a = " + "[" * 5000, "is not valid TOML: ", ""),
     ],

@@ -7,11 +7,8 @@ dataclasses are handed over in memory.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from .errors import BundleError
 
@@ -174,67 +171,12 @@ class Bundle:
     externs: tuple[Extern, ...] = ()
 
 
-def read(folder: Path) -> Bundle:
-    """The bundle in folder. BundleError says what is missing, damaged or of another schema."""
-    path = folder / DESCRIPTION
-    try:
-        described = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise BundleError("there is no bundle here", where=path, help="build it first: doit build") from None
-    except OSError as error:
-        raise BundleError(f"cannot be read: {error.strerror}", where=path) from None
-    except (ValueError, RecursionError) as error:
-        raise BundleError(f"is not JSON ({error})", where=path, help="rebuild it: doit build") from None
-    try:
-        return _bundle(described, folder)
-    except (KeyError, TypeError, AttributeError, IndexError) as error:
-        raise BundleError(
-            f"is not a bundle's description ({type(error).__name__}: {error})",
-            where=path,
-            help="rebuild it: doit build",
-        ) from None
+def read(folder: Path, name: str = DESCRIPTION) -> Bundle:
+    """The bundle in folder, as the file name there describes it. BundleError says what is missing,
+    damaged or of another schema."""
+    from . import description  # which is made of the definitions above
 
-
-def _bundle(described: Any, folder: Path) -> Bundle:
-    path = folder / DESCRIPTION
-    if described["schema"] != SCHEMA:
-        raise BundleError(
-            f"has schema {described['schema']}, this loader reads {SCHEMA}",
-            where=path,
-            help="rebuild it with the bpfline that this loader came with: doit build",
-        )
-    for key in ("object", "license", "byteorder"):
-        if not isinstance(described[key], str):
-            raise TypeError(f"{key} is not a string")
-    return Bundle(
-        object=described["object"],
-        source=described["source"],
-        license=described["license"],
-        byteorder=described["byteorder"],
-        clang=described["clang"],
-        mcpu=described["mcpu"],
-        programs=tuple(_program(entry, folder) for entry in described["programs"]),
-        folder=folder,
-    )
-
-
-def _program(entry: Any, folder: Path) -> Program:
-    path = folder / entry["insns"]
-    # An artifact's path stays inside its bundle: a bundle may come from somebody else.
-    if ".." in Path(entry["insns"]).parts or Path(entry["insns"]).is_absolute():
-        raise BundleError("names a file outside its folder", where=path)
-    try:
-        insns = path.read_bytes()
-    except OSError as error:
-        raise BundleError(
-            f"cannot be read: {error.strerror}", where=path, help="rebuild it: doit build"
-        ) from None
-    check_insns(insns, path)
-    if hashlib.sha256(insns).hexdigest() != entry["sha256"]:
-        raise BundleError(
-            "is not the file that loader.json describes", where=path, help="rebuild it: doit build"
-        )
-    return Program(entry["name"], entry["section"], entry["type"], entry["attach"], insns)
+    return description.read(folder, name)
 
 
 def check_insns(insns: bytes, where: object) -> None:
