@@ -132,12 +132,9 @@ class Functions:
     def _relocate(self, body: _Body, entry: Relocation) -> Use | Fixup:
         """Apply one relocation. As for libbpf, the instruction says what it means."""
         insn, odd = divmod(entry.offset - body.start, INSN_SIZE)
-        opcode = body.code[insn * INSN_SIZE]
-        if odd or entry.type not in (R_BPF_64_64, R_BPF_64_32) or opcode not in (BPF_CALL, BPF_LD_IMM_DW):
+        if odd or entry.type not in (R_BPF_64_64, R_BPF_64_32) or not body.takes_relocation(insn):
             raise self._error(
-                body,
-                insn,
-                f"has a relocation of type {entry.type} at opcode {opcode:#04x}, which means nothing",
+                body, insn, f"has a relocation (type {entry.type}) that means nothing at its instruction"
             )
         symbol = self._file.symbols[entry.symbol]
         call, imm = body.opcode(insn) == BPF_CALL, body.imm(insn)
