@@ -41,10 +41,10 @@ def apply(
             continue
         found, offset = _follow(btf, name, variable, path)
         contents = changed.setdefault(section, bytearray(data[section]))
-        encoded = _encoded(btf, name, found, value)
-        if offset + len(encoded) > len(contents):
+        end = offset + btf.size_of(found.id)
+        if end > len(contents):
             raise SettingsError(f"{name} lies past the end of {section}", help="compile it again")
-        contents[offset : offset + len(encoded)] = encoded
+        contents[offset:end] = _encoded(btf, name, found, value)
     return {section: bytes(contents) for section, contents in changed.items()}
 
 

@@ -7,7 +7,7 @@ from bpfline_loader.btf import ENUMS, Btf, Kind, Linkage, Type
 from bpfline_loader.bundle import Extern, Map
 
 from . import btf_fixup
-from .data_maps import data_map
+from .data_maps import LARGEST, data_map
 from .datasec import Variable, datasec_id
 from .elf import ObjectFile, Symbol
 from .errors import ObjectError
@@ -64,6 +64,8 @@ def kconfig_map(object_file: ObjectFile, btf: Btf | None, found: list[Extern]) -
         return []
     inside = [Variable(e.name, e.type_id, e.offset, e.size, Linkage.GLOBAL) for e in kconfig]
     size = kconfig[-1].offset + kconfig[-1].size
+    if size > LARGEST:
+        raise ObjectError(f"has externs of {size} bytes in {KCONFIG}", where=object_file.path)
     return [data_map(object_file, btf, KCONFIG, bytes(size), inside, read_only=True)]
 
 
