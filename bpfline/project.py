@@ -97,7 +97,7 @@ class Project:
     def sources(self) -> tuple[Source, ...]:
         """Every source, by the names of their objects. SettingsError for names that clash."""
         folder = Path(self.settings.sources)
-        found = sorted(_c_files(self.root, folder))
+        found = sorted(_c_files(self.root, folder, self.settings.match))
         linked = _linked(self.settings, folder, found)
         part_of_others = {path for parts in linked.values() for _, path in parts}
         by_object: dict[str, Path] = {}
@@ -202,9 +202,9 @@ def _check_name(name: str, path: Path) -> None:
         )
 
 
-def _c_files(root: Path, folder: Path) -> list[Path]:
-    """Every *.c below folder, but not what editors leave (.#x.c) or hidden folders; links to folders
-    are not followed, for they can lead back."""
+def _c_files(root: Path, folder: Path, match: tuple[str, ...]) -> list[Path]:
+    """Every *.c below folder whose path there matches, but not what editors leave (.#x.c) or hidden
+    folders; links to folders are not followed, for they can lead back."""
     if not (root / folder).is_dir():
         raise SettingsError(
             "there is no such folder of sources",
@@ -218,6 +218,7 @@ def _c_files(root: Path, folder: Path) -> list[Path]:
             Path(parent, name).relative_to(root)
             for name in folders + files
             if name.endswith(".c") and not name.startswith(".")
+            if any(Path(parent, name).relative_to(root / folder).match(pattern) for pattern in match)
         ]
     for path in found:
         _check_file(root, path)

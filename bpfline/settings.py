@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import json
 import re
-import tomllib
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -77,6 +77,10 @@ class Settings:
     """[tool.bpfline]: the whole project."""
 
     sources: str = _setting("folder of the sources, relative to the project", default="bpf_src")
+    match: tuple[str, ...] = _setting(
+        'which files there are sources: `["*.bpf.c"]` where the loaders, `x.c`, stand beside `x.bpf.c`',
+        default=("*.c",),
+    )
     clang: str = _setting("the compiler: a name on PATH, or a path", default="clang")
     objcopy: str = _setting("llvm-objcopy: a name on PATH, or a path", default="llvm-objcopy")
     mcpu: str = _setting(
@@ -102,6 +106,8 @@ class Settings:
 
 def read(root: Path) -> Settings:
     """The settings of the project at root; the defaults where its pyproject.toml has none."""
+    import tomllib  # settings are not read where there is no project
+
     path = root / FILE
     try:
         document = tomllib.loads(path.read_bytes().decode())
@@ -194,6 +200,6 @@ def documentation() -> list[tuple[str, str, str]]:
             if entry.name == "object":
                 continue
             value = entry.default if entry.default is not dataclasses.MISSING else {}
-            default = "" if value is None else repr(value).replace("'", '"').replace("()", "[]")
+            default = "" if value is None else json.dumps(value)
             rows.append((key.format(entry.name), default, entry.metadata["doc"]))
     return rows
