@@ -10,7 +10,7 @@ import pytest
 
 from bpf_objects import GPL, HEADERS, compile_bpf
 from bpfline.section_kinds import BPF_F_SLEEPABLE, BPF_F_XDP_HAS_FRAGS, SECTION_KINDS, find, near
-from bpfline_loader.bpf import PROG_TYPES
+from bpfline_loader.enums import ATTACH_TYPES, PROG_TYPES
 
 # section: (type, expected attach type, BTF name, flags, target), by linux/bpf.h and libbpf's words
 # for each section: https://docs.kernel.org/bpf/libbpf/program_types.html
@@ -98,13 +98,14 @@ def test_a_section_names_its_type_and_what_it_attaches_to(section: str) -> None:
     assert match.autoload
 
 
-def test_every_row_is_found_by_its_own_name_and_has_a_type_of_the_kernel() -> None:
+def test_every_row_is_found_by_its_own_name_and_has_types_of_the_kernel() -> None:
     for kind in SECTION_KINDS:
         name = kind.pattern.removesuffix("+")
         match = find(name)
         assert match is not None
         assert match.kind is kind
         assert kind.type in PROG_TYPES
+        assert kind.expected_attach_type is None or kind.expected_attach_type in ATTACH_TYPES
         if kind.pattern.endswith("+"):
             with_target = find(f"{name}/a/b")
             assert with_target is not None
