@@ -44,6 +44,45 @@ def _doctor(args: argparse.Namespace) -> int:
     return doctor.status(found)
 
 
+def _verify(args: argparse.Namespace) -> int:
+    from . import verify_files
+
+    if args.log is not None and args.log_dir is None:
+        raise Problem("wants --log-dir", where="--log", help="--log-dir DIR", status=USAGE)
+    options = verify_files.Options(
+        log="none" if args.log_dir is None else args.log or "auto",
+        log_dir=args.log_dir,
+        type=args.type,
+        constants=verify_files.constants(args.set),
+    )
+    judged = verify_files.run(args.files, options, jobs=args.jobs)
+    verify_files.show(judged.verdicts, "json" if args.json else "csv" if args.csv else "table")
+    return judged.status
+
+
+def _verify_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="an object, as clang -c made it")
+    shape = parser.add_mutually_exclusive_group()
+    shape.add_argument("--json", action="store_true", help="the verdicts for programs to read")
+    shape.add_argument("--csv", action="store_true", help="the same, one line for each program")
+    parser.add_argument("--log-dir", type=Path, metavar="DIR", help="keep the verifier's logs there")
+    parser.add_argument("--log", choices=("auto", "full", "short", "none"), help="which logs (auto)")
+    parser.add_argument(
+        "--type", metavar="TYPE", help="of freplace, and of programs whose section does not tell"
+    )
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="a global variable, before loading"
+    )
+    parser.add_argument("-j", "--jobs", type=_jobs, metavar="N", help="worker processes (one per processor)")
+
+
+def _jobs(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise ValueError
+    return value
+
+
 def _completion(args: argparse.Namespace) -> int:
     from . import completion
 
@@ -52,6 +91,12 @@ def _completion(args: argparse.Namespace) -> int:
 
 
 _COMMANDS = (
+    _Command(
+        "verify",
+        "have the running kernel's verifier judge objects built elsewhere",
+        _verify_arguments,
+        _verify,
+    ),
     _Command(
         "doctor",
         "say what this machine has of what bpfline needs, and what to do about the rest",

@@ -7,6 +7,7 @@ import dataclasses
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bpfline_loader.btf import Btf
 from bpfline_loader.bundle import Bundle
@@ -16,8 +17,10 @@ from .data_maps import data_sections
 from .datasec import variables
 from .elf import ObjectFile
 from .errors import SettingsError
-from .project import Project, Source
 from .settings import near
+
+if TYPE_CHECKING:
+    from .project import Project, Source
 
 
 def parse(words: Iterable[str]) -> dict[str, str]:

@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: Apache-2.0
+"""bpfline verify FILE.o ...: the kernel's verdicts on objects built elsewhere, without a project."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import stat
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bpfline_loader import table, verdict, verify
+from bpfline_loader.bundle import Bundle
+from bpfline_loader.verdict import Verdict
+
+from . import elf, set_option, spec, workers
+from .elf import ObjectFile
+from .errors import OK, UNABLE, ObjectError, Problem, SettingsError, printable
+from .settings import ObjectSettings
+from .terminal import say
+
+_EM_BPF = 247  # linux/elf-em.h
+
+
+@dataclass(frozen=True)
+class Options:
+    """log: one of log.MODES. log_dir: where logs and verdict.json go, or None. type: that of programs
+    whose section does not tell, and of freplace. constants: values for global variables."""
+
+    log: str = "none"
+    log_dir: Path | None = None
+    type: str | None = None
+    constants: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What became of one file. said: for standard error. used: those of Options.constants that it has."""
+
+    verdicts: tuple[Verdict, ...] = ()
+    said: tuple[str, ...] = ()
+    status: int = OK
+    used: frozenset[str] = frozenset()
+
+
+def run(paths: Sequence[Path], options: Options, *, jobs: int | None = None) -> Judged:
+    """The verdicts on the programs of each file, in the order given.
+
+    The largest files come first, so that no worker is left with one of them at the end. What is said of
+    a file goes to standard error, in the order of the files too. status: what all of it asks for.
+    """
+    for path in paths:
+        if path.is_dir():
+            raise SettingsError("is a folder", where=path, help=f"name the files: {path}/*.o")
+    names = _names(paths)
+    jobs = min(len(paths), jobs or len(os.sched_getaffinity(0)))
+    by_size = sorted(range(len(paths)), key=lambda index: -_size(paths[index]))
+    found: dict[int, Judged] = {}
+    work = workers.each(lambda index: _file(paths[index], names[index], options), by_size, jobs)
+    with closing(work), _Progress(len(paths)) as progress:
+        for index, result in work:
+            if isinstance(result, workers.Crash):
+                problem = Problem(f"the worker that verified it ended with {result.how}", where=paths[index])
+                result = _unreadable(names[index], problem)
+            found[index] = result
+            progress.show(len(found), paths[index])
+    judged = [found[index] for index in range(len(paths))]
+    for words in (words for each in judged for words in each.said):
+        say(words)
+    used = frozenset().union(*(each.used for each in judged))
+    unused = set(options.constants) - used
+    if unused and all(each.status == OK for each in judged):
+        set_option.check_used(options.constants, used, paths)
+    verdicts = tuple(row for each in judged for row in each.verdicts)
+    return Judged(verdicts, (), max((table.status(verdicts), *(each.status for each in judged))), used)
+
+
+def _names(paths: Sequence[Path]) -> list[str]:
+    """What each file's object is called: as libbpf does, but by its whole path where two would be one."""
+    plain = [path.name.removesuffix(".o").removesuffix(".bpf") for path in paths]
+    return [str(path) if plain.count(name) > 1 else name for path, name in zip(paths, plain, strict=True)]
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _file(path: Path, name: str, options: Options) -> Judged:
+    """Read, link and verify one file."""
+    try:
+        data = _read(path)
+        if other := _not_bpf(data):
+            return Judged(said=(f"{printable(str(path))}: note: {other}, and is left out",))
+        object_file = elf.parse_fast(data, path)
+        if not any(section.executable and section.size for section in object_file.sections):
+            return Judged(said=(f"{printable(str(path))}: note: holds no program",))
+        return _object(object_file, name, options)
+    except Problem as problem:
+        return _unreadable(name, problem)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise ObjectError("is no regular file", where=path)
+        return path.read_bytes()
+    except OSError as error:
+        raise ObjectError(f"cannot be read: {error.strerror}", where=path) from None
+
+
+def _not_bpf(data: bytes) -> str:
+    """What a file is that is no ELF file for BPF, in a few words; "" for one that is or is meant to be."""
+    if data and not data.startswith(b"\x7fELF"):
+        return "is not an ELF file"
+    machine = int.from_bytes(data[18:20], "big" if data[5:6] == b"\x02" else "little")  # e_machine
+    return "" if machine == _EM_BPF or len(data) < 20 else f"is not for BPF (e_machine {machine})"
+
+
+def _object(object_file: ObjectFile, name: str, options: Options) -> Judged:
+    made = spec.spec(
+        object_file,
+        name=Path(name).name,
+        source=str(object_file.path),
+        settings=ObjectSettings(type=options.type),
+        clang=None,
+        mcpu=None,
+        constants=options.constants,
+    )
+    bundle, notes = _sized(dataclasses.replace(_typed(made.bundle, options.type), object=name))
+    home = None if options.log_dir is None else _home(options.log_dir, name)
+    rows = verify.verify(bundle, mode=options.log, folder=home, again=True)
+    failed = [
+        dataclasses.replace(_blank(name), program=failure.program, section=failure.section,
+                            message=failure.problem.what)
+        for failure in made.failures
+    ]  # fmt: skip
+    return Judged(
+        (*rows, *failed),
+        (*made.warnings, *notes, *(str(failure.problem) for failure in made.failures)),
+        used=frozenset(set_option.of_object(object_file, options.constants) if options.constants else ()),
+    )
+
+
+def _home(log_dir: Path, name: str) -> Path:
+    from .sections import safe_name  # most want no logs
+
+    return log_dir / safe_name(name)
+
+
+def _typed(bundle: Bundle, type_: str | None) -> Bundle:
+    """bundle with its freplace programs as programs of type_: there is no program here that they extend."""
+    if type_ is None:
+        return bundle
+    programs = tuple(
+        dataclasses.replace(program, type=type_, expected_attach_type=None, attach_btf=None, target=None)
+        if program.type == "ext"
+        else program
+        for program in bundle.programs
+    )
+    return dataclasses.replace(bundle, programs=programs)
+
+
+# Map types that have no size, or whose size is the number of processors where none is given.
+_WITHOUT_SIZE = (
+    *("sk_storage", "task_storage", "inode_storage", "cgroup_storage", "percpu_cgroup_storage"),
+    *("cgrp_storage", "struct_ops", "perf_event_array"),
+)
+
+
+def _sized(bundle: Bundle) -> tuple[Bundle, tuple[str, ...]]:
+    """(bundle with maps that can be created, notes). Programs that come with a loader of their own leave
+    max_entries for that to set (bpf_map__set_max_entries); veristat puts in 1, too (fixup_obj)."""
+    empty = {each.name for each in bundle.maps if not each.max_entries and each.type not in _WITHOUT_SIZE}
+    if not empty:
+        return bundle, ()
+    maps = tuple(
+        dataclasses.replace(each, max_entries=1) if each.name in empty else each for each in bundle.maps
+    )
+    words = f"{bundle.source}: note: max_entries is 0, and is taken as 1, of {', '.join(sorted(empty))}"
+    return dataclasses.replace(bundle, maps=maps), (printable(words),)
+
+
+def _unreadable(name: str, problem: Problem) -> Judged:
+    row = dataclasses.replace(_blank(name), message=problem.what)
+    return Judged((row,), (str(problem),), max(UNABLE, problem.status))
+
+
+def _blank(name: str) -> Verdict:
+    """A row for what could not be tried."""
+    return Verdict(name, "", "", "", os.uname().release, verify.ERROR)
+
+
+def constants(words: Sequence[str]) -> dict[str, str]:
+    return set_option.parse(words)
+
+
+def show(verdicts: Sequence[Verdict], shape: str) -> None:
+    """Print verdicts as "json", "csv" or as a "table" for people."""
+    if shape == "json":
+        import json
+
+        print(json.dumps(verdict.to_json(verdicts), indent=1))
+    elif shape == "csv":
+        import csv
+
+        out = csv.writer(sys.stdout, lineterminator="\n")
+        out.writerow(field.name for field in dataclasses.fields(Verdict))
+        out.writerows(dataclasses.astuple(row) for row in verdicts)
+    else:  # what could not be read has no program, and was said
+        table.print_verdicts([row for row in verdicts if row.program], sys.stdout)
+
+
+class _Progress:
+    """How far it is, on a terminal, while nothing else is said."""
+
+    def __init__(self, total: int):
+        self._total = total
+        self._on = sys.stderr.isatty() and total > 1
+
+    def __enter__(self) -> _Progress:
+        return self
+
+    def show(self, done: int, path: Path) -> None:
+        if self._on:
+            print(f"\r\x1b[K{done}/{self._total} {printable(path.name)}", end="", file=sys.stderr, flush=True)
+
+    def __exit__(self, *_: object) -> None:
+        if self._on:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
