@@ -21,7 +21,7 @@ def link(project: Project, source: Source) -> Done:
             raise AuditError(
                 f"its parts cannot be linked: {_words(result.stderr)}",
                 where=source.object_file,
-                help=f"they are {', '.join(str(unit.path) for unit in source.units)}",
+                help=f"they are {source.sources}",
             )
         new.rename(source.object_file)
     finally:

@@ -35,7 +35,7 @@ def make(project: Project, source: Source) -> Done:
     made = spec.spec(
         elf.read(source.object_file),
         name=source.object,
-        source=str(source.path),
+        source=source.sources,
         settings=source.settings,
         clang=None,  # not of the object: the bundle has them
         mcpu=None,

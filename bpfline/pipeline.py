@@ -161,7 +161,7 @@ def _audit(project: Project, source: Source) -> Task:
         doc=f"the programs of {source.object_file}",
         inputs=[source.object_file],
         targets=[source.folder / parts.FILE],
-        key=lambda: (source.path, *_of_the_object(project, source), _build_side()),
+        key=lambda: (source.sources, *_of_the_object(project, source), _build_side()),
         work=lambda: parts.make(project, source),
     )
 
@@ -184,7 +184,7 @@ def _config(project: Project, source: Source) -> Task:
         inputs=render.inputs(project, source),
         targets=[source.folder / bundle_.DESCRIPTION],
         key=lambda: (
-            *(str(source.path), source.settings.mcpu or project.settings.mcpu),
+            *(source.sources, source.settings.mcpu or project.settings.mcpu),
             *(clang.find(project).version, render.templates(project)),
             *(__version__, _code(render, cstring, parts)),
         ),
@@ -225,7 +225,7 @@ def task_build() -> Iterator[Task]:
     for source in PIPELINE.project.sources:
         yield {
             "name": source.object,
-            "doc": f"{source.path} becomes a bundle",
+            "doc": f"{source.sources} becomes a bundle",
             "actions": None,
             "task_dep": [f"{stage}:{source.object}" for stage in ("sections", "loader")],
         }

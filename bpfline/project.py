@@ -72,6 +72,11 @@ class Source:
         return self.object_file.with_suffix(".d")
 
     @property
+    def sources(self) -> str:
+        """The source, or all of them, in words."""
+        return ", ".join(str(unit.path) for unit in self.units)
+
+    @property
     def units(self) -> tuple[Unit, ...]:
         """What is compiled for the object."""
         if not self.parts:

@@ -50,7 +50,7 @@ def bundle(
     changed = spec.spec(
         object_file,
         name=source.object,
-        source=str(source.path),
+        source=source.sources,
         settings=settings,
         clang=made.clang,
         mcpu=made.mcpu,
