@@ -52,7 +52,7 @@ def explained(log: bytes, program: Program, data: bytes) -> str | None:
         place = _place(btf, program.line_info, insn)
     except Problem:
         return None
-    return f"{missing} (CO-RE){place}"
+    return f"{missing} (CO-RE relocation{place})"
 
 
 def _missing(btf: Btf, type_id: int, access: str, kind: int) -> str:
@@ -67,7 +67,7 @@ def _missing(btf: Btf, type_id: int, access: str, kind: int) -> str:
     if kind in _ENUMVAL_RELOS:
         return f"this kernel's {what} has no {asked.rpartition('::')[2]}"
     if root.kind in (Kind.STRUCT, Kind.UNION):
-        return f"this kernel's {what} has no field {asked.partition('.')[2] or asked} that can be read so"
+        return f"this kernel's {what} has no matching field {asked.partition('.')[2] or asked}"
     return f"this kernel has nothing that matches {asked}"
 
 
@@ -77,4 +77,4 @@ def _place(btf: Btf, line_info: bytes, insn: int) -> str:
     if not records:
         return ""
     _, file_name_off, _, line_col = records[-1]
-    return f", at {btf.string(file_name_off)}:{line_col >> 10}:{line_col & 0x3FF}"
+    return f" at {btf.string(file_name_off)}:{line_col >> 10}:{line_col & 0x3FF}"

@@ -7,7 +7,7 @@ As libbpf's bpf_object__resolve_externs; those of .kconfig are in kconfig.py.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,20 +34,29 @@ class Resolved:
 _NOTHING = Resolved(False)
 
 
-def resolve(extern: Extern, btf: Btf) -> Resolved:
-    """What a kfunc or a typed variable is in this kernel.
+def resolve_all(wanted: Sequence[Extern], btf: Callable[[], Btf]) -> dict[str, Resolved]:
+    """What each kfunc and ksym is in this kernel, by its name; btf gives the bundle's BTF.
 
     Lacking where it has none, KernelError where its type is another than the program declares; a weak
     one is then not found.
     """
+    untyped = [extern for extern in wanted if extern.kind == "address"]
+    found = _addresses(untyped) if untyped else {}
+    for extern in wanted:
+        if extern.kind in ("kfunc", "ksym"):
+            found[extern.name] = _typed(extern, btf())
+    return found
+
+
+def _typed(extern: Extern, btf: Btf) -> Resolved:
     name = extern.name.partition("___")[0] or extern.name  # as bpf_core_essential_name_len
     kind = Kind.FUNC if extern.kind == "kfunc" else Kind.VAR
-    what = "kernel function" if extern.kind == "kfunc" else "kernel variable"
+    what = "function" if extern.kind == "kfunc" else "variable"
     found = kernel_btf.find(kind, name if extern.kind == "kfunc" else extern.name)
     if found is None:
         if extern.weak:
             return _NOTHING
-        raise _lacks(extern, f"{what} (in the BTF of vmlinux and of the modules that are loaded)")
+        raise _lacks(extern, what, "in the BTF of vmlinux or of a loaded module")
     declared = btf.type(extern.type_id)
     ours = declared.size_or_type if declared.kind in (Kind.FUNC, Kind.VAR) else declared.id
     theirs = found.btf.type(found.type_id).size_or_type
@@ -63,16 +72,14 @@ def resolve(extern: Extern, btf: Btf) -> Resolved:
     return Resolved(True, found.type_id, found.btf_id)
 
 
-def addresses(wanted: Sequence[Extern]) -> dict[str, Resolved | KernelError]:
-    """The address of each untyped extern by its name, from /proc/kallsyms, or why there is none."""
-    text = b""
-    if wanted:
-        with privileges.raised():  # others read addresses that are 0 (kptr_restrict)
-            text = _KALLSYMS.read_bytes()
+def _addresses(wanted: Sequence[Extern]) -> dict[str, Resolved]:
+    """From /proc/kallsyms, which takes the kernel 40 ms."""
+    with privileges.raised():  # others read addresses that are 0 (kptr_restrict)
+        text = _KALLSYMS.read_bytes()
     return {extern.name: _address(extern, text) for extern in wanted}
 
 
-def _address(extern: Extern, text: bytes) -> Resolved | KernelError:
+def _address(extern: Extern, text: bytes) -> Resolved:
     # "ffffffff81000000 T _text"; ThinLTO calls what it promoted name.llvm.NUMBER. Lines are not split: there
     # are 150,000, and the search for a name is ten times faster.
     lines = re.finditer(rb" (.) %b(\.llvm\.\S*)?[\t\n]" % re.escape(extern.name.encode()), text)
@@ -82,19 +89,21 @@ def _address(extern: Extern, text: bytes) -> Resolved | KernelError:
         if line[2] is None or line[1] == b"d"
     }
     if len(found) > 1:
-        return KernelError(
+        raise KernelError(
             f"this kernel has {len(found)} symbols of the name {extern.name}",
             errno="EINVAL",
             where=extern.name,
         )
     if found:
         return Resolved(True, address=found.pop())
-    return _NOTHING if extern.weak else _lacks(extern, "symbol (in /proc/kallsyms)")
+    if extern.weak:
+        return _NOTHING
+    raise _lacks(extern, "symbol", "in /proc/kallsyms")
 
 
-def _lacks(extern: Extern, what: str) -> Lacking:
+def _lacks(extern: Extern, what: str, where: str) -> Lacking:
     return Lacking(
-        f"this kernel has no {what} {extern.name}",
+        f"this kernel has no {what} {extern.name} ({where})",
         errno="ESRCH",
         where=extern.name,
         help="declare it __weak and test it with bpf_ksym_exists() before it is used",

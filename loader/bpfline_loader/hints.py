@@ -69,7 +69,10 @@ def explain(errno_name: str, doing: str = "") -> str:
     """
     meaning = _MEANINGS.get((errno_name, doing)) or _MEANINGS.get((errno_name, ""))
     if errno_name == "EPERM" or (errno_name, doing) == ("EACCES", PERF):
-        return "; ".join(filter(None, [meaning, *_forbidders(doing)]))
+        reasons = forbidders(doing) or [
+            "a security module or the container refuses it: its audit log may say more"
+        ]
+        return "; ".join(filter(None, [meaning, *reasons]))
     if meaning is None:
         number = getattr(errno, errno_name, None)
         return os.strerror(number).lower() if number else f"the kernel answered {errno_name}"
@@ -82,8 +85,11 @@ def capabilities() -> frozenset[str]:
     return frozenset(name for name, bit in CAPABILITIES.items() if effective >> bit & 1)
 
 
-def _forbidders(doing: str) -> list[str]:
-    """What may have made the kernel say EPERM, the likeliest first."""
+def forbidders(doing: str) -> list[str]:
+    """What is known that may have made the kernel say EPERM, the likeliest first.
+
+    Looks at the calling thread's privileges, as explain() does.
+    """
     held = capabilities()
     missing = [] if "CAP_SYS_ADMIN" in held else [cap for cap in _NEEDS.get(doing, ()) if cap not in held]
     if missing:
@@ -104,7 +110,7 @@ def _forbidders(doing: str) -> list[str]:
         )
     if doing == LOAD and "CAP_NET_ADMIN" not in held and "CAP_SYS_ADMIN" not in held:
         reasons.append("programs for the network need CAP_NET_ADMIN too")
-    return reasons or ["a security module or the container refuses it: its audit log may say more"]
+    return reasons
 
 
 def _sysctl(doing: str) -> list[str]:

@@ -122,10 +122,18 @@ def _loaded(program: Program, record: log.Record, fd: int) -> Attempt:
 
 def _refusal(program: Program, number: int, record: log.Record) -> Attempt:
     failed = record.answer.errno
+    name = errno_name(failed)
     silent = not record.words and record.level != 0  # a log that could not be kept may have had words
+    if failed == errno.EPERM and silent and _forbidden_to_all():
+        kind = " ".join(filter(None, [program.type, program.expected_attach_type]))
+        message = (
+            f"this kernel, or a security module of it, forbids {kind} programs to everybody, also to root"
+        )
+        return Attempt(
+            UNSUPPORTED, None, None, name, b"", record.level, trailer.Stats(), message, record.note
+        )
     if failed in _NEVER_A_VERDICT or (failed in _NEEDS_WORDS and silent):
         raise _untried(program, failed, hints.LOAD)
-    name = errno_name(failed)
     verdict = UNSUPPORTED if failed == ENOTSUPP else REFUSED
     message = trailer.last_words(record.words) or record.note or f"{name}: {hints.explain(name, hints.LOAD)}"
     if failed == errno.E2BIG and silent and program.core_relos and not features.core_relos():
@@ -150,11 +158,23 @@ def _lacks_type(name: str, number: int) -> bool:
     """
     if name in _NEED_ATTACH_TYPE:
         return False
+    trial = _smallest(number)
+    return trial.answer.errno == errno.EINVAL and not trial.log
 
-    def smallest(level: int, memory: log.Memory) -> bpf.Answer:
+
+def _forbidden_to_all() -> bool:
+    """Whether EPERM is no matter of privilege: nothing is known that this process lacks, and the kernel
+    loads its other programs."""
+    return not hints.forbidders(hints.LOAD) and not _smallest(bpf.PROG_TYPES["kprobe"]).answer.errno
+
+
+def _smallest(number: int) -> log.Capture:
+    """What the kernel says of the smallest program of a type."""
+
+    def once(level: int, memory: log.Memory) -> bpf.Answer:
         return bpf.prog_load(number, _MOV_R0_0_EXIT, "GPL", log_level=level, log=memory)
 
-    trial = log.capture(smallest, log.STATS)
+    trial = log.capture(once, log.STATS)
     if trial.answer.fd is not None:
         os.close(trial.answer.fd)
-    return trial.answer.errno == errno.EINVAL and not trial.log
+    return trial

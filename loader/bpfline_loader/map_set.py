@@ -10,20 +10,19 @@ from collections.abc import Callable, Mapping
 from . import bpf_btf, kconfig, maps, struct_ops
 from .btf import Btf
 from .bundle import Bundle, Map
-from .errors import KernelError, Problem
+from .errors import KernelError
 from .struct_ops import KernelValue
 
 KCONFIG = ".kconfig"
 
 
 class MapSet:
-    """fds: by the maps' names. problems: why the others could not be made. values: of struct_ops maps,
-    those that are not created on their own too. notes: what the kernel took only in part."""
+    """fds: by the maps' names. values: of struct_ops maps, those that are not created on their own too.
+    notes: what the kernel took only in part."""
 
     def __init__(self, bundle: Bundle, btf_fd: int, btf: Callable[[], Btf], hold: Callable[[int], int]):
         """hold gets each fd, to close it, and gives it back."""
         self.fds: dict[str, int] = {}
-        self.problems: dict[str, KernelError] = {}
         self.values: dict[str, KernelValue] = {}
         self.notes: list[str] = []
         self._bundle = bundle
@@ -35,29 +34,22 @@ class MapSet:
         """Make the maps and put into them what they hold before programs are loaded.
 
         present: fds of those that are there already (pinned ones); they stay the caller's, and as they are.
+        KernelError where one cannot be made.
         """
         for wanted in self._bundle.maps:
-            try:
-                if wanted.struct_ops is not None:
-                    self.values[wanted.name] = struct_ops.laid_out(wanted, wanted.struct_ops, self._btf())
-                if wanted.name in present:
-                    self.fds[wanted.name] = present[wanted.name]
-                elif wanted.autocreate:
-                    self.fds[wanted.name] = self._create(wanted)
-            except KernelError as error:
-                self.problems[wanted.name] = error
-            except Problem as error:
-                self.problems[wanted.name] = KernelError(
-                    f"map {wanted.name}: {error.what}", errno="EINVAL", where=wanted.name, help=error.help
-                )
+            if wanted.struct_ops is not None:
+                self.values[wanted.name] = struct_ops.laid_out(wanted, wanted.struct_ops, self._btf())
+            if wanted.name in present:
+                self.fds[wanted.name] = present[wanted.name]
+            elif wanted.autocreate:
+                self.fds[wanted.name] = self._create(wanted)
         for wanted in self._bundle.maps:
             if wanted.slots and wanted.type != "prog_array" and wanted.name not in present:
-                self._fill_slots(wanted)
+                targets = {slot.target: self.fd(slot.target) for slot in wanted.slots}
+                maps.fill_slots(wanted, self.fd(wanted.name), targets)
 
     def fd(self, name: str) -> int:
-        """The map's fd; KernelError where it could not be made."""
-        if name in self.problems:
-            raise self.problems[name]
+        """The map's fd; KernelError where it is not there."""
         try:
             return self.fds[name]
         except KeyError:
@@ -102,10 +94,3 @@ class MapSet:
             self.notes.append(f"map {wanted.name}: {note}")
         maps.fill(wanted, self._hold(fd), contents)
         return fd
-
-    def _fill_slots(self, wanted: Map) -> None:
-        try:
-            targets = {slot.target: self.fd(slot.target) for slot in wanted.slots}
-            maps.fill_slots(wanted, self.fd(wanted.name), targets)
-        except KernelError as error:
-            self.problems[wanted.name] = error

@@ -30,6 +30,25 @@ _WITHOUT_BTF = frozenset(
 )  # fmt: skip
 
 
+# Maps that have no max_entries, or get it from what they are for
+_SIZELESS = frozenset(
+    (
+        "sk_storage", "task_storage", "inode_storage", "cgroup_storage", "percpu_cgroup_storage",
+        "cgrp_storage", "struct_ops", "perf_event_array",
+    )
+)  # fmt: skip
+
+
+def sized(wanted: Map) -> Map:
+    """The map, with one entry where its size is left to a process that sets it before loading.
+
+    The verifier does not ask how many entries a map has; veristat does the same (fixup_obj).
+    """
+    if wanted.max_entries or wanted.type in _SIZELESS:
+        return wanted
+    return dataclasses.replace(wanted, max_entries=1)
+
+
 def attributes(wanted: Map, btf_fd: int) -> MapAttr:
     """What BPF_MAP_CREATE is asked for first. btf_fd: of the bundle's BTF, 0 without."""
     number = MAP_TYPES.get(wanted.type)

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """An object in the kernel: its BTF loaded once, its maps made once, its programs loaded one by one.
 
-Everything hangs on file descriptors, and nothing is pinned. What one program needs and cannot have stops
-that program alone.
+Everything hangs on file descriptors, and nothing is pinned.
 """
 
 from __future__ import annotations
@@ -14,14 +13,12 @@ import resource
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from typing import Union
 
 from . import attach_target, bpf, bpf_btf, btf_load, externs, features, hints, maps, privileges, struct_ops
 from .attach_target import Target
 from .btf import Btf
 from .bundle import Bundle, Program
 from .errors import KernelError, Lacking, Problem
-from .externs import Resolved
 from .load import Attempt, load, unsupported
 from .map_set import MapSet
 from .placing import Placer
@@ -32,8 +29,8 @@ def opened(bundle: Bundle, *, present: Mapping[str, int] | None = None) -> Itera
     """The bundle's BTF and maps in the kernel, and its programs ready to be loaded; closed at the end.
 
     present: fds of maps that exist already, by their names (pinned ones); they stay the caller's.
-    KernelError where nothing of the bundle can be tried; what is missing to some of its programs alone is
-    raised when one of them is loaded, and is in Object.problems.
+    KernelError where a map cannot be made or an extern cannot be found (Lacking: this kernel has no such):
+    as libbpf, nothing of the object is then loaded.
     """
     if bundle.byteorder != sys.byteorder:
         raise KernelError(
@@ -49,37 +46,32 @@ def opened(bundle: Bundle, *, present: Mapping[str, int] | None = None) -> Itera
 
 
 class Object:
-    """maps: what was made of the bundle's maps. notes: what the kernel took only in part."""
+    """notes: what the kernel took only in part."""
 
     def __init__(self, bundle: Bundle, stack: ExitStack, present: Mapping[str, int]):
         self._bundle = bundle
         self._stack = stack
         self._modules: dict[int, int] = {}  # the id of a module's BTF -> its fd
-        self._resolved: dict[str, Union[Resolved, KernelError]] = {}
         self._targets: dict[str, int] = {}
         self.notes: list[str] = []
         self._btf_problem: KernelError | None = None
         _lift_memlock()
         self._btf_fd = self._load_btf()
-        self.maps = MapSet(bundle, self._btf_fd, lambda: self._btf, self._hold)
-        self.maps.create(present)
-        self.notes += self.maps.notes
+        self._externs = externs.resolve_all(bundle.externs, lambda: self._btf)
+        self._maps = MapSet(bundle, self._btf_fd, lambda: self._btf, self._hold)
+        self._maps.create(present)
+        self.notes += self._maps.notes
         self._callbacks = {
             callback.program: (callback, value)
-            for value in self.maps.values.values()
+            for value in self._maps.values.values()
             for callback in value.callbacks
         }
-
-    @property
-    def problems(self) -> list[KernelError]:
-        """The maps that could not be made. libbpf loads nothing of an object that has such."""
-        return list(self.maps.problems.values())
 
     def load(self, program: Program, *, mode: str = "auto") -> Attempt:
         """Have the kernel verify and load one of the bundle's programs; the caller closes its fd.
 
-        mode: which log is kept, one of log.MODES. What this kernel lacks gives UNSUPPORTED; KernelError
-        where the program could not be tried (a map or the BTF that it needs was refused, too).
+        mode: which log is kept, one of log.MODES. A kernel that lacks what the program attaches to gives
+        UNSUPPORTED; KernelError where the program could not be tried.
         """
         try:
             with privileges.raised():
@@ -93,27 +85,22 @@ class Object:
             details=details,
             btf=self._bundle.btf,
         )
-        notes = [
-            attempt.note,
-            *self.notes,
-            *(f"libbpf loads no such object: {each.what}" for each in self.problems),
-        ]
-        return dataclasses.replace(attempt, note="; ".join(filter(None, notes)))
+        return dataclasses.replace(attempt, note="; ".join(filter(None, [attempt.note, *self.notes])))
 
     def finish(self, programs: Mapping[str, int]) -> None:
         """After the programs were loaded (fds by name): fill PROG_ARRAY slots, and keep .rodata with each
         program, as libbpf. KernelError where a slot cannot be filled."""
         with privileges.raised():
             for wanted in self._bundle.maps:
-                if wanted.frozen and wanted.name in self.maps.fds:
+                if wanted.frozen and wanted.name in self._maps.fds:
                     for fd in programs.values():
-                        _bind(fd, self.maps.fds[wanted.name])
+                        _bind(fd, self._maps.fds[wanted.name])
                 if wanted.slots and wanted.type == "prog_array":
-                    maps.fill_slots(wanted, self.maps.fd(wanted.name), programs)
+                    maps.fill_slots(wanted, self._maps.fd(wanted.name), programs)
 
     def struct_ops_value(self, name: str, programs: Mapping[str, int]) -> bytes:
         """What registers the struct_ops map of that name when it is written to it; programs: fds by name."""
-        return struct_ops.with_programs(self.maps.values[name], programs)
+        return struct_ops.with_programs(self._maps.values[name], programs)
 
     # What a program needs
 
@@ -145,9 +132,9 @@ class Object:
         placer = Placer(program.insns)
         for fixup in program.fixups:
             if fixup.kind in ("map", "map_value"):
-                placer.map_fd(fixup, self.maps.fd(fixup.target))
+                placer.map_fd(fixup, self._maps.fd(fixup.target))
                 continue
-            found = self._extern(fixup.target)
+            found = self._externs[fixup.target]
             if fixup.kind == "kfunc":
                 module = 0
                 if found.btf_id:
@@ -190,8 +177,6 @@ class Object:
             return callback.index, Target(callback.type_id, self._module(value.btf_id))
         for wanted in self._bundle.maps:
             if wanted.struct_ops is not None and program.name in dict(wanted.struct_ops.functions).values():
-                if wanted.name in self.maps.problems:
-                    raise self.maps.problems[wanted.name]
                 raise Lacking(
                     f"this kernel's struct {wanted.struct_ops.type_name} has no such member",
                     errno="EINVAL",
@@ -225,26 +210,6 @@ class Object:
             fd = attempt.fd
         self._targets[words] = self._hold(fd)
         return fd
-
-    def _extern(self, name: str) -> Resolved:
-        if name not in self._resolved:
-            self._resolve(name)
-        found = self._resolved[name]
-        if isinstance(found, KernelError):
-            raise found
-        return found
-
-    def _resolve(self, name: str) -> None:
-        extern = next(each for each in self._bundle.externs if each.name == name)
-        if extern.kind == "address":  # all at once: the kernel takes 40 ms to say its symbols
-            self._resolved.update(
-                externs.addresses([each for each in self._bundle.externs if each.kind == "address"])
-            )
-            return
-        try:
-            self._resolved[name] = externs.resolve(extern, self._btf)
-        except KernelError as error:
-            self._resolved[name] = error
 
     @functools.cached_property
     def _ksym_order(self) -> dict[str, int]:

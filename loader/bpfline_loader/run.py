@@ -96,9 +96,6 @@ def _load_all(
             _tell(err, str(problem))
             status = max(status, problem.status)
             continue
-        for lacking in in_kernel.problems:  # libbpf would not run a part of an object either
-            _tell(err, str(lacking))
-            status = max(status, lacking.status)
         fds = {}
         for program in bundle.programs:
             if not program.autoload:
@@ -107,8 +104,7 @@ def _load_all(
             try:
                 attempt = in_kernel.load(program)
             except Problem as problem:
-                if problem not in in_kernel.problems:
-                    _tell(err, str(problem))
+                _tell(err, str(problem))
                 status = max(status, problem.status)
                 continue
             if attempt.fd is None:

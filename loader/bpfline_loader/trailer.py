@@ -30,7 +30,9 @@ _SUBPROG = re.compile(rb"subprog \d+ .* stack (\d+)\s*$")
 
 # Lines that tell no reason. Source, instructions, precision tracking and CO-RE relocation come before it,
 # states in the midst of it or after it.
-_BEFORE = re.compile(rb";|\d+: |func#\d|from \d|regs=|last_idx |parent |mark_precise: |CO-RE relocating ")
+_BEFORE = re.compile(
+    rb";|\d+: |func#\d|from \d|regs=|last_idx |parent |mark_precise: |CO-RE relocating |prog '[^']*': relo #"
+)
 _AMIDST = re.compile(rb"(?:cur|old) state:|\s*$")
 _REPORT = b"Verification failed: "
 

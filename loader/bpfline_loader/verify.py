@@ -14,12 +14,12 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Optional
 
-from . import hints, kernel, privileges, verdict
+from . import hints, kernel, maps, privileges, verdict
 from .bundle import Bundle, Program
-from .errors import KernelError, Problem
+from .errors import KernelError, Lacking, Problem
 from .files import write_whole
 from .fingerprint import Fingerprints
-from .load import ACCEPTED, REFUSED, Attempt
+from .load import ACCEPTED, REFUSED, Attempt, unsupported
 from .object import Object, opened
 from .verdict import Verdict
 
@@ -38,9 +38,11 @@ def verify(
     mode: which logs are kept, one of log.MODES. Logs and verdict.json go to verifier/<uname -r>/ in
     folder, or in the bundle's own folder; with neither, nothing is kept. A verdict that stands there
     for the same program, kernel, loader and mode is taken over (cached), unless again. One program's
-    failure does not stop the others. Problem where a file cannot be written.
+    failure does not stop the others, but a map that cannot be made or an extern that cannot be found
+    stops all, as with libbpf. Problem where a file cannot be written.
     """
-    running = kernel.running()
+    bundle, note = _sized(bundle)
+    release = os.uname().release
     home = folder or bundle.folder
     blanks = [
         Verdict(
@@ -48,10 +50,11 @@ def verify(
             program=program.name,
             section=program.section,
             type=program.type,
-            kernel=running.release,
+            kernel=release,
             verdict=ERROR,
             clang=bundle.clang,
             mcpu=bundle.mcpu,
+            note=note,
         )
         for program in bundle.programs
     ]
@@ -59,9 +62,9 @@ def verify(
         with _judging(bundle) as judge:
             return [judge(program, blank, None, "none") for program, blank in zip(bundle.programs, blanks)]  # noqa: B905
 
-    place = home / "verifier" / running.release
+    place = home / "verifier" / release
     earlier = {} if again else {(row.program, row.section): row for row in verdict.read(place / verdict.FILE)}
-    surroundings = _surroundings(bundle.license, mode, running)
+    surroundings = _surroundings(bundle.license, mode, kernel.running())
     fingerprints = Fingerprints(bundle)
     results = []
     with _judging(bundle) as judge:
@@ -92,6 +95,8 @@ def _judging(bundle: Bundle) -> Iterator[_Judge]:
                 if isinstance(opening[0], KernelError):
                     raise opening[0]
                 attempt = opening[0].load(program, mode=mode)
+            except Lacking as error:
+                attempt = unsupported(error)
             except KernelError as error:
                 message = f"{error.what}; {error.help}" if error.help else error.what
                 return dataclasses.replace(blank, errno=error.errno, message=message)
@@ -107,6 +112,18 @@ def _opened(bundle: Bundle, stack: ExitStack) -> Object | KernelError:
         return stack.enter_context(opened(bundle))
     except KernelError as error:
         return error
+    except Problem as error:  # damage, in the bundle's BTF or the kernel's
+        return KernelError(error.what, errno="EINVAL", where=error.where, help=error.help)
+
+
+def _sized(bundle: Bundle) -> tuple[Bundle, str]:
+    """The bundle with a size for each map whose size a process sets before loading, and what to say of it."""
+    sized = tuple(map(maps.sized, bundle.maps))
+    changed = [wanted.name for wanted, before in zip(sized, bundle.maps) if wanted is not before]  # noqa: B905
+    if not changed:
+        return bundle, ""
+    note = f"max_entries of {', '.join(changed)} is 0 until a process sets it: verified with 1"
+    return dataclasses.replace(bundle, maps=sized), note
 
 
 def _row(attempt: Attempt, blank: Verdict, path: Path | None) -> Verdict:
@@ -124,7 +141,7 @@ def _row(attempt: Attempt, blank: Verdict, path: Path | None) -> Verdict:
         tag=info.tag if info else None,
         log=_shown(path),
         message=attempt.message,
-        note=attempt.note,
+        note="; ".join(filter(None, [attempt.note, blank.note])),
         log_sha256=None if path is None else _sha256(attempt.log),
     )
 

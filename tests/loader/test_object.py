@@ -1,0 +1,390 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Objects in the kernel: BTF, maps, externs, struct_ops and programs that extend programs."""
+
+from __future__ import annotations
+
+import dataclasses
+import gzip
+import json
+import os
+import re
+import resource
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import insns
+from bpf_objects import GPL, HEADERS, compile_bpf
+from bpfline import elf, spec
+from bpfline.settings import ObjectSettings
+from bpfline_loader import bpf, bpf_map, externs, kconfig, map_types, maps, privileges
+from bpfline_loader.btf import Btf
+from bpfline_loader.bundle import Bundle, Extern, Map
+from bpfline_loader.errors import KernelError, Lacking
+from bpfline_loader.object import Object, opened
+from bpfline_loader.verify import verify
+
+pytestmark = pytest.mark.kernel
+
+TC = 'SEC("tc") int %s(struct __sk_buff *ctx) { return 0; }\n'
+
+
+def bundle_of(text: str, **settings: str) -> Bundle:
+    """The bundle of a source that goes behind the headers, with a license."""
+    made = spec.spec(
+        elf.read(compile_bpf(HEADERS + text + GPL)),
+        name="prog",
+        source="prog.bpf.c",
+        settings=ObjectSettings(**settings),
+        clang=None,
+        mcpu=None,
+    )
+    assert made.failures == ()
+    return made.bundle
+
+
+def load_all(object_: Object, bundle: Bundle) -> Iterator[tuple[str, int]]:
+    for program in bundle.programs:
+        attempt = object_.load(program, mode="none")
+        assert attempt.fd is not None, attempt.message
+        yield program.name, attempt.fd
+
+
+def close_all(fds: dict[str, int]) -> None:
+    for fd in fds.values():
+        os.close(fd)
+
+
+# --- Maps -------------------------------------------------------------------------------------------
+
+HASH = 'struct { __uint(type, BPF_MAP_TYPE_HASH); __uint(max_entries, 4); %s } table SEC(".maps");\n'
+INTS = "__type(key, int); __type(value, int);"
+
+
+def test_a_map_that_the_kernel_refuses_is_named_and_stops_the_object_as_with_libbpf() -> None:
+    bundle = bundle_of(HASH % "__uint(key_size, 0); __uint(value_size, 4);" + TC % "prog")
+    [row] = verify(bundle)
+    assert (row.verdict, row.errno) == ("error", "EINVAL")
+    assert row.message.startswith("map table (hash) cannot be created: EINVAL; ")
+    assert "key_size 0" in row.message
+
+
+def test_a_map_of_a_type_that_the_kernel_lacks_is_unsupported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(map_types.MAP_TYPES, "of_tomorrow", 4000)
+    bundle = bundle_of(HASH % INTS + TC % "prog")
+    bundle = dataclasses.replace(bundle, maps=(dataclasses.replace(bundle.maps[0], type="of_tomorrow"),))
+    [row] = verify(bundle)
+    assert (row.verdict, row.errno) == ("unsupported", "EINVAL")
+    assert row.message == "map table: this kernel has no maps of type of_tomorrow"
+
+
+def test_every_type_of_map_that_this_kernel_has_is_not_called_missing() -> None:
+    assert not any(map(maps.features.lacks_map_type, list(map_types.MAP_TYPES)[1:34]))
+
+
+def test_a_map_without_a_size_is_verified_and_that_is_said_but_it_does_not_run() -> None:
+    bundle = bundle_of((HASH % INTS).replace("__uint(max_entries, 4);", "") + TC % "prog")
+    [row] = verify(bundle)
+    assert (row.verdict, row.note) == (
+        "accepted",
+        "max_entries of table is 0 until a process sets it: verified with 1",
+    )
+    with pytest.raises(KernelError, match="map table"), opened(bundle):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("kind", "asked", "made"),
+    [("ringbuf", 1, 1), ("ringbuf", 3, 4), ("user_ringbuf", 4, 4), ("ringbuf", 0, 0), ("hash", 3, 3)],
+)
+def test_a_ring_buffer_gets_a_power_of_two_pages(kind: str, asked: int, made: int) -> None:
+    page = resource.getpagesize() if kind.endswith("ringbuf") else 1
+    assert maps.max_entries(Map("x", kind, 0, 0, asked * page)) == made * page
+    if kind.endswith("ringbuf") and asked:
+        assert maps.max_entries(Map("x", kind, 0, 0, asked * page - 1)) == made * page
+
+
+def test_a_perf_event_array_without_a_size_has_one_entry_for_each_possible_processor() -> None:
+    assert maps.max_entries(Map("x", "perf_event_array", 4, 4, 0)) == os.sysconf("SC_NPROCESSORS_CONF")
+
+
+def shown(fd_id: int) -> dict[str, object]:
+    answer = subprocess.run(
+        ["bpftool", "-j", "map", "show", "id", str(fd_id)], capture_output=True, check=True
+    )
+    found: dict[str, object] = json.loads(answer.stdout)
+    return found
+
+
+def test_maps_are_in_the_kernel_with_their_names_types_and_contents_while_the_object_is_open() -> None:
+    data = "const volatile int limit = 7;\nint seen = 3;\n"
+    bundle = bundle_of(data + 'SEC("tc") int prog(void *ctx) { seen += limit; return 0; }\n')
+    with opened(bundle) as object_:
+        fds = dict(load_all(object_, bundle))
+        answer = subprocess.run(
+            ["bpftool", "-j", "prog", "show", "id", str(bpf.prog_info(fds["prog"]).id)],
+            capture_output=True,
+            check=True,
+        )
+        ids = json.loads(answer.stdout)["map_ids"]
+        names = {found["name"]: found for found in map(shown, ids)}
+        assert set(names) == {"prog.rodata", "prog.data"}
+        assert names["prog.rodata"].get("frozen") == 1 and names["prog.data"].get("frozen") == 0
+        dump = subprocess.run(
+            ["bpftool", "-j", "map", "dump", "id", str(names["prog.rodata"]["id"])],
+            capture_output=True,
+            check=True,
+        )
+        assert '"limit":7' in dump.stdout.decode()
+        close_all(fds)
+
+
+def test_prog_arrays_are_filled_after_the_programs_are_loaded() -> None:
+    text = (
+        TC
+        % "callee"
+        + "struct { __uint(type, BPF_MAP_TYPE_PROG_ARRAY); __uint(max_entries, 3); __uint(key_size, 4);"
+        ' __array(values, int (void *)); } jumps SEC(".maps") = { .values = { [2] = (void *)&callee } };\n'
+        'SEC("tc") int caller(struct __sk_buff *ctx) { bpf_tail_call(ctx, &jumps, 2); return 1; }\n'
+    )
+    bundle = bundle_of(text)
+    with opened(bundle) as object_:
+        fds = dict(load_all(object_, bundle))
+        object_.finish(fds)
+        callee = bpf.prog_info(fds["callee"]).id
+        dumps = subprocess.run(
+            ["bpftool", "map", "dump", "name", "jumps"], capture_output=True, text=True, check=True
+        )
+        assert re.search(rf"key: 02 00 00 00\s+value: {callee.to_bytes(4, 'little').hex(' ')}", dumps.stdout)
+        close_all(fds)
+
+
+# --- BTF --------------------------------------------------------------------------------------------
+
+
+def test_btf_that_the_kernel_refuses_is_named_by_its_type_and_the_program_is_tried_without() -> None:
+    bundle = bundle_of("int counter = 1;\n" + 'SEC("tc") int prog(void *ctx) { return counter; }\n')
+    btf = Btf.parse(bundle.btf)
+    datasec = btf.find(".data", 15)
+    assert datasec is not None
+    words = bytearray(bundle.btf)
+    at = 24 + 4 * (btf.type(datasec).start + 2)
+    words[at : at + 4] = bytes(4)  # its size
+    broken = dataclasses.replace(bundle, btf=bytes(words))
+    [row] = verify(broken)
+    assert row.verdict == "accepted"
+    assert row.note.startswith("without func_info and line_info: the kernel refuses the BTF: ")
+    assert f"[{datasec}] DATASEC .data" in row.note
+
+
+# --- Externs ----------------------------------------------------------------------------------------
+
+KCONFIG = """
+extern unsigned LINUX_KERNEL_VERSION __kconfig;
+extern unsigned CONFIG_HZ __kconfig;
+extern unsigned char CONFIG_TOO_SMALL __kconfig __weak;
+extern _Bool CONFIG_BPF_SYSCALL __kconfig;
+extern enum libbpf_tristate CONFIG_BPF __kconfig;
+extern char CONFIG_BPF_JIT __kconfig;
+extern char CONFIG_DEFAULT_HOSTNAME[4] __kconfig;
+extern int CONFIG_MADE_UP __kconfig __weak;
+SEC("tc") int prog(void *ctx)
+{
+	return LINUX_KERNEL_VERSION + CONFIG_HZ + CONFIG_TOO_SMALL + CONFIG_BPF_SYSCALL + CONFIG_BPF
+		+ CONFIG_BPF_JIT + CONFIG_DEFAULT_HOSTNAME[1] + CONFIG_MADE_UP;
+}
+"""
+
+
+def configured(name: str) -> str:
+    """The running kernel's value, read in another way than the loader's."""
+    whole = gzip.decompress(Path("/proc/config.gz").read_bytes()).decode()
+    return next(line.partition("=")[2] for line in whole.splitlines() if line.startswith(f"{name}="))
+
+
+def test_kconfig_externs_have_this_kernels_values() -> None:
+    bundle = bundle_of(KCONFIG)
+    [wanted] = [each for each in bundle.maps if each.section == ".kconfig"]
+    places = {each.name: each for each in bundle.externs}
+    data = kconfig.contents(bundle.externs, Btf.parse(bundle.btf), wanted.value_size)
+    value = {name: data[each.offset : each.offset + each.size] for name, each in places.items()}
+    major, minor, patch = map(int, re.findall(r"\d+", os.uname().release)[:3])
+    assert int.from_bytes(value["LINUX_KERNEL_VERSION"], "little") == major << 16 | minor << 8 | min(
+        patch, 255
+    )
+    assert int.from_bytes(value["CONFIG_HZ"], "little") == int(configured("CONFIG_HZ"))
+    assert (value["CONFIG_BPF_SYSCALL"], value["CONFIG_BPF"]) == (b"\1", b"\1\0\0\0")
+    assert value["CONFIG_BPF_JIT"] == b"y"
+    assert value["CONFIG_DEFAULT_HOSTNAME"] == configured("CONFIG_DEFAULT_HOSTNAME")[1:4].encode() + b"\0"
+    assert (value["CONFIG_MADE_UP"], value["CONFIG_TOO_SMALL"]) == (bytes(4), b"\0")
+
+
+@pytest.mark.parametrize(
+    ("declared", "error", "words"),
+    [
+        ("int CONFIG_MADE_UP", Lacking, "configured without CONFIG_MADE_UP"),
+        ("int LINUX_MADE_UP", Lacking, "no kernel has a configuration value LINUX_MADE_UP"),
+        ("int CONFIG_BPF", KernelError, "declare it as bool, enum libbpf_tristate or char"),
+        ("_Bool CONFIG_HZ", KernelError, "declare it as integer"),
+        ("int CONFIG_DEFAULT_HOSTNAME", KernelError, "declare it as char array"),
+        ("char LINUX_KERNEL_VERSION", KernelError, "declare it as integer of more than 1 bytes"),
+    ],
+)
+def test_a_kconfig_extern_that_cannot_have_its_value_is_one_clear_error(
+    declared: str, error: type[KernelError], words: str
+) -> None:
+    name = declared.split()[-1]
+    bundle = bundle_of(
+        f"extern {declared} __kconfig;\n" + f'SEC("tc") int prog(void *ctx) {{ return {name}; }}\n'
+    )
+    with pytest.raises(KernelError) as raised, opened(bundle):
+        pass
+    assert type(raised.value) is error
+    assert raised.value.where == name and words in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("declared", "verdict", "words"),
+    [
+        ("extern int bpf_made_up(int) __ksym;", "unsupported", "no function bpf_made_up (in the BTF"),
+        ("extern const int bpf_made_up __ksym;", "unsupported", "no variable bpf_made_up"),
+        ("extern const void bpf_made_up __ksym;", "unsupported", "no symbol bpf_made_up (in /proc/kallsyms)"),
+        ("extern int bpf_rcu_read_lock(int) __ksym;", "error", "bpf_rcu_read_lock has another type"),
+    ],
+)
+def test_a_strong_extern_that_this_kernel_does_not_have_is_named(
+    declared: str, verdict: str, words: str
+) -> None:
+    name = re.findall(r"bpf_\w+", declared)[0]
+    use = f"{name}(1)" if "(int)" in declared else f"(long)&{name}"
+    row = verify(bundle_of(f'{declared}\nSEC("tc") long prog(void *ctx) {{ return {use}; }}\n'))[0]
+    assert (row.verdict, row.errno) == (verdict, "ESRCH" if verdict == "unsupported" else "EINVAL")
+    assert words in row.message
+
+
+def test_an_address_is_that_of_kallsyms() -> None:
+    bundle = bundle_of(
+        "extern const void bpf_prog_put __ksym;\n"
+        'SEC("tc") long prog(void *ctx) { return (long)&bpf_prog_put; }\n'
+    )
+    lines = Path("/proc/kallsyms").read_text().splitlines()
+    [address] = [int(line.split()[0], 16) for line in lines if line.split()[2] == "bpf_prog_put"]
+    assert (
+        externs.resolve_all(bundle.externs, lambda: Btf.parse(bundle.btf))["bpf_prog_put"].address == address
+    )
+    wanted = [Extern("bpf_prog_pu", "address", 0, True)]  # the beginning of a name is no name
+    assert not externs.resolve_all(wanted, lambda: Btf.parse(bundle.btf))["bpf_prog_pu"].found
+
+
+# --- CO-RE ------------------------------------------------------------------------------------------
+
+CORE = """
+#include <bpf/bpf_core_read.h>
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+struct task_struct { int pid; int no_such_field; };
+struct made_up { int member; };
+#pragma clang attribute pop
+enum bpf_map_type { BPF_MAP_TYPE_OF_TOMORROW = 4000 } ;
+SEC("raw_tp/sched_switch") int prog(void *ctx)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	struct made_up *other = (void *)task;
+	%s
+}
+"""
+
+
+@pytest.mark.parametrize("mode", ["none", "short", "auto"])
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (
+            "return BPF_CORE_READ(task, no_such_field);",
+            "this kernel's struct task_struct has no matching field no_such_field",
+        ),
+        ("return BPF_CORE_READ(other, member);", "this kernel has no struct made_up"),
+        ("return bpf_core_type_size(struct made_up);", None),
+    ],
+)
+def test_a_relocation_that_fails_is_said_in_words_with_its_line(
+    body: str, words: str | None, mode: str
+) -> None:
+    bundle = bundle_of(CORE.replace("enum bpf_map_type { BPF_MAP_TYPE_OF_TOMORROW = 4000 } ;\n", "") % body)
+    with opened(bundle) as object_:
+        attempt = object_.load(bundle.programs[0], mode=mode)
+    if words is None:  # a size is 0 where there is no such type
+        assert attempt.fd is not None
+        os.close(attempt.fd)
+        return
+    assert (attempt.verdict, attempt.errno) == ("refused", "EINVAL")
+    assert attempt.message.startswith(words)
+    assert re.search(r"prog\.bpf\.c:\d+:\d+\)$", attempt.message)
+    assert "195896080" not in attempt.message
+
+
+# --- Programs that extend programs; struct_ops ------------------------------------------------------
+
+FREPLACE = """
+__attribute__((noinline)) int replaced(struct __sk_buff *ctx) { asm volatile(""); return 1; }
+SEC("tc") int target(struct __sk_buff *ctx) { return replaced(ctx); }
+SEC("freplace/replaced") int replacing(struct __sk_buff *ctx) { return 2; }
+"""
+
+
+def test_freplace_is_loaded_for_the_function_of_a_program_of_its_object() -> None:
+    bundle = bundle_of(FREPLACE, target="target")
+    rows = {row.program: row for row in verify(bundle)}
+    assert rows["target"].verdict == "accepted"
+    assert (rows["replacing"].verdict, rows["replacing"].errno) in (
+        ("accepted", None),
+        ("unsupported", "EPERM"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        (None, "nothing says in which program"),
+        ("gone", "no target program gone"),
+        ("id:0", "target program: ENOENT"),
+    ],
+)
+def test_freplace_without_its_target_says_what_is_missing(target: str | None, words: str) -> None:
+    settings = {} if target is None else {"target": target}
+    rows = {row.program: row for row in verify(bundle_of(FREPLACE, **settings))}
+    assert rows["target"].verdict == "accepted"
+    assert rows["replacing"].verdict == "error"
+    assert words in rows["replacing"].message
+
+
+# --- The rest ---------------------------------------------------------------------------------------
+
+
+def test_verify_asks_the_kernel_again_when_a_maps_contents_change_and_not_otherwise(tmp_path: Path) -> None:
+    text = 'const volatile int limit = %d;\nSEC("tc") int prog(void *ctx) { return limit; }\n'
+    one, two = (dataclasses.replace(bundle_of(text % n), folder=tmp_path) for n in (1, 2))
+    assert [row.cached for row in (*verify(one), *verify(one), *verify(two))] == [False, True, False]
+
+
+def test_lowered_from_root_an_object_is_opened_and_loaded() -> None:
+    bundle = bundle_of(
+        HASH % INTS
+        + 'SEC("tc") int prog(void *ctx) { int k = 1; return !bpf_map_lookup_elem(&table, &k); }\n'
+    )
+    lower = lambda: privileges.lower(insns.NOBODY, insns.NOBODY)  # noqa: E731
+    rows = insns.in_child(lambda: [(row.verdict, os.geteuid()) for row in verify(bundle)], prepare=lower)
+    assert rows == [("accepted", insns.NOBODY)]
+
+
+def test_a_map_that_is_there_already_is_used_and_left_alone() -> None:
+    bundle = bundle_of(
+        HASH % INTS
+        + 'SEC("tc") int prog(void *ctx) { int k = 1; return !bpf_map_lookup_elem(&table, &k); }\n'
+    )
+    mine = bpf_map.map_create(bpf_map.MapAttr(map_types.MAP_TYPES["hash"], 4, 4, 4, map_name="mine"))
+    with opened(bundle, present={"table": mine}) as object_:
+        close_all(dict(load_all(object_, bundle)))
+    bpf_map.map_update(mine, bytes(4), bytes(4))
+    os.close(mine)
