@@ -28,6 +28,8 @@ def contents(externs: Sequence[Extern], btf: Btf, size: int) -> bytes:
     """The map's value, of size bytes. Lacking where the kernel has not what a strong extern asks for."""
     data = bytearray(size)
     for extern in externs:
+        if not extern.size or extern.offset + extern.size > size:
+            raise KernelError("lies outside of .kconfig", errno="EINVAL", where=extern.name)
         value = _value(extern)
         if value is not None:
             data[extern.offset : extern.offset + extern.size] = _encoded(extern, value, btf)

@@ -153,7 +153,8 @@ def fill_slots(wanted: Map, fd: int, fds: Mapping[str, int]) -> None:
     """Put the maps or programs that its initial value names into it; fds: theirs, by name."""
     for slot in wanted.slots:
         try:
-            map_update(fd, struct.pack("=I", slot.index), struct.pack("=i", fds[slot.target]))
+            key = struct.pack("=I", slot.index).ljust(wanted.key_size, b"\0")
+            map_update(fd, key, struct.pack("=i", fds[slot.target]))
         except OSError as error:
             raise refused(wanted, error, f"cannot hold {slot.target} at {slot.index}") from None
 

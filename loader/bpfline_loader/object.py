@@ -22,6 +22,7 @@ from .errors import KernelError, Lacking, Problem
 from .load import Attempt, load, unsupported
 from .map_set import MapSet
 from .placing import Placer
+from .syscalls import errno_name
 
 
 @contextmanager
@@ -40,7 +41,7 @@ def opened(bundle: Bundle, *, present: Mapping[str, int] | None = None) -> Itera
             help=f"compile with -target {'bpfel' if sys.byteorder == 'little' else 'bpfeb'}",
         )
     with ExitStack() as stack:
-        with privileges.raised():
+        with privileges.raised(), _no_os_error(bundle.object):
             opened = Object(bundle, stack, present or {})
         yield opened
 
@@ -57,6 +58,8 @@ class Object:
         self._btf_problem: KernelError | None = None
         _lift_memlock()
         self._btf_fd = self._load_btf()
+        if self._btf_problem is not None and any(each.struct_ops for each in bundle.maps):
+            raise self._btf_problem  # the kernel makes no such map without (kernel_needs_btf in libbpf)
         self._externs = externs.resolve_all(bundle.externs, lambda: self._btf)
         self._maps = MapSet(bundle, self._btf_fd, lambda: self._btf, self._hold)
         self._maps.create(present)
@@ -74,7 +77,7 @@ class Object:
         UNSUPPORTED; KernelError where the program could not be tried.
         """
         try:
-            with privileges.raised():
+            with privileges.raised(), _no_os_error(program.name):
                 insns, details = self._prepared(program)
         except Lacking as error:
             return unsupported(error)
@@ -248,6 +251,16 @@ class Object:
     def _hold(self, fd: int) -> int:
         self._stack.callback(os.close, fd)
         return fd
+
+
+@contextmanager
+def _no_os_error(where: str) -> Iterator[None]:
+    """A module whose BTF goes away, no more file descriptors, no /proc: the machine's trouble."""
+    try:
+        yield
+    except OSError as error:
+        name = errno_name(error.errno or 0)
+        raise KernelError(f"bpf: {name}", errno=name, where=where, help=hints.explain(name)) from None
 
 
 def _bind(program: int, map_fd: int) -> None:

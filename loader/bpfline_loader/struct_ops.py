@@ -99,7 +99,7 @@ def laid_out(wanted: Map, ops: StructOps, btf: Btf) -> KernelValue:
         elif kernel.size_of(its.type) != size:
             raise _unsuited(wanted, f"this kernel's {name}.{member.name} has another size than the program's")
         else:
-            data[offset : offset + size] = ours
+            data[offset : offset + len(ours)] = ours
     return KernelValue(value.type_id, value.btf_id, bytes(data), tuple(callbacks), frozenset(absent))
 
 

@@ -86,20 +86,21 @@ def _judging(bundle: Bundle) -> Iterator[_Judge]:
     """Gives a function that loads a program and lets it go again; the object is opened when it is first
     called, once."""
     with ExitStack() as stack:
-        opening: list[Object | KernelError] = []
+        opening: list[Object | Problem] = []
 
         def judge(program: Program, blank: Verdict, path: Path | None, mode: str) -> Verdict:
             try:
                 if not opening:
                     opening.append(_opened(bundle, stack))
-                if isinstance(opening[0], KernelError):
+                if isinstance(opening[0], Problem):
                     raise opening[0]
                 attempt = opening[0].load(program, mode=mode)
             except Lacking as error:
                 attempt = unsupported(error)
-            except KernelError as error:
+            except Problem as error:
                 message = f"{error.what}; {error.help}" if error.help else error.what
-                return dataclasses.replace(blank, errno=error.errno, message=message)
+                name = error.errno if isinstance(error, KernelError) else None
+                return dataclasses.replace(blank, errno=name, message=message)
             if attempt.fd is not None:
                 os.close(attempt.fd)
             return _row(attempt, blank, path)
@@ -107,13 +108,11 @@ def _judging(bundle: Bundle) -> Iterator[_Judge]:
         yield judge
 
 
-def _opened(bundle: Bundle, stack: ExitStack) -> Object | KernelError:
+def _opened(bundle: Bundle, stack: ExitStack) -> Object | Problem:
     try:
         return stack.enter_context(opened(bundle))
-    except KernelError as error:
+    except Problem as error:
         return error
-    except Problem as error:  # damage, in the bundle's BTF or the kernel's
-        return KernelError(error.what, errno="EINVAL", where=error.where, help=error.help)
 
 
 def _sized(bundle: Bundle) -> tuple[Bundle, str]:

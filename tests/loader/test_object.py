@@ -10,6 +10,7 @@ import os
 import re
 import resource
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -161,6 +162,19 @@ def test_prog_arrays_are_filled_after_the_programs_are_loaded() -> None:
         close_all(fds)
 
 
+STRUCT_OPS_TYPES = """
+struct sock;
+struct tcp_congestion_ops {
+	void (*init)(struct sock *);
+	__u32 (*ssthresh)(struct sock *);
+	void (*cong_avoid)(struct sock *, __u32, __u32);
+	__u32 (*undo_cwnd)(struct sock *);
+	char name[16];
+	int not_in_the_kernel;
+};
+"""
+
+
 # --- BTF --------------------------------------------------------------------------------------------
 
 
@@ -177,6 +191,19 @@ def test_btf_that_the_kernel_refuses_is_named_by_its_type_and_the_program_is_tri
     assert row.verdict == "accepted"
     assert row.note.startswith("without func_info and line_info: the kernel refuses the BTF: ")
     assert f"[{datasec}] DATASEC .data" in row.note
+
+
+def test_struct_ops_are_not_tried_without_btf_which_the_kernel_takes_minutes_to_refuse() -> None:
+    source = Path(__file__).parents[1] / "bpf/good/struct_ops.bpf.c"
+    text = source.read_text().replace('#include "vmlinux.h"', STRUCT_OPS_TYPES).partition("char LICENSE")[0]
+    bundle = bundle_of(text)
+    assert {row.verdict for row in verify(bundle)} == {"accepted"}
+    broken = dataclasses.replace(bundle, btf=bundle.btf[:-1] + b"x")  # strings without an end
+    before = time.monotonic()
+    rows = verify(broken)
+    assert time.monotonic() - before < 1
+    assert {row.verdict for row in rows} == {"error"}
+    assert "BTF" in rows[0].message
 
 
 # --- Externs ----------------------------------------------------------------------------------------
