@@ -70,6 +70,11 @@ class Object:
             for callback in value.callbacks
         }
 
+    @property
+    def map_fds(self) -> Mapping[str, int]:
+        """The maps, by name; they are the object's to close."""
+        return self._maps.fds
+
     def load(self, program: Program, *, mode: str = "auto") -> Attempt:
         """Have the kernel verify and load one of the bundle's programs; the caller closes its fd.
 
