@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 from bpfline_loader.files import write_whole
 
@@ -25,6 +26,8 @@ def key(project: Project, unit: Unit) -> object:
 def compile_unit(project: Project, unit: Unit) -> Done:
     """Run clang for unit. CompileError when it refuses; its words go to standard error."""
     compiler = clang.find(project)
+    with unit.path.open("rb"):  # an OSError here; clang would call it a source that does not compile
+        pass
     unit.object_file.parent.mkdir(parents=True, exist_ok=True)
     # The names are always the same, for clang puts that of the depfile's target into the depfile.
     new_object, new_depfile = (
@@ -45,7 +48,14 @@ def compile_unit(project: Project, unit: Unit) -> Done:
         # The source comes first, but clang writes a backslash in a name as "/" (llvm::sys::path::native).
         read = [str(unit.path), *named[1:]]
         search = clang.search_path(compiler, project, unit)
-        missing = depfile.must_not_exist(read, search, project.root, began)
+        try:
+            missing = depfile.must_not_exist(read, search, project.root, began)
+        except FileNotFoundError as error:
+            raise ToolError(
+                "was read by clang but is not there: it was removed since, or its name holds a backslash",
+                where=os.path.relpath(error.filename, project.root),
+                help="build again, or rename it",
+            ) from None
         new_depfile.rename(unit.depfile)
         new_object.rename(unit.object_file)
     finally:

@@ -13,7 +13,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bpfline_loader import bundle as bundle_
 from bpfline_loader.bundle import INSN_SIZE, SCHEMA, Bundle, Extern, Fixup, Map, Program, Slot, StructOps
@@ -25,6 +25,9 @@ from .sections import safe_name
 from .step import Done
 from .terminal import say
 
+if TYPE_CHECKING:
+    from .elf import ObjectFile
+
 FILE = "parts.json"
 
 
@@ -32,8 +35,9 @@ def make(project: Project, source: Source) -> Done:
     """Audit and link source's object and write what it holds; the Problem of one of its programs fails it."""
     from . import elf, spec  # a build with nothing to do has no use for them
 
+    object_file = elf.read(source.object_file)
     made = spec.spec(
-        elf.read(source.object_file),
+        object_file,
         name=source.object,
         source=source.sources,
         settings=source.settings,
@@ -47,7 +51,20 @@ def make(project: Project, source: Source) -> Done:
             say(str(failure.problem))
         raise last.problem
     words = "".join(f"{warning}\n" for warning in made.warnings).encode(errors="backslashreplace")
-    return Done(wrote=write(source.folder, made.bundle), words=words)
+    wrote = write(source.folder, made.bundle, plain=_is_plain(made.bundle, object_file))
+    return Done(wrote=wrote, words=words)
+
+
+def _is_plain(bundle: Bundle, object_file: ObjectFile) -> bool:
+    """Whether .text, as it is dumped, is all that a loader needs."""
+    if len(bundle.programs) != 1 or bundle.maps:
+        return False
+    (program,) = bundle.programs
+    return (
+        program.section == ".text"
+        and not program.core_relos
+        and program.insns == object_file.by_name[".text"].data
+    )
 
 
 @dataclass(frozen=True)
@@ -58,21 +75,30 @@ class Described:
     files: Mapping[str, bytes]
 
 
-def write(folder: Path, bundle: Bundle) -> list[Path]:
-    """Write bundle's files and parts.json to folder; returns them. Other programs' files go."""
+def write(folder: Path, bundle: Bundle, *, plain: bool = False) -> list[Path]:
+    """Write bundle's files and parts.json to folder; returns them. Other programs' files go.
+
+    plain: what is_plain() will say.
+    """
     described = describe(bundle)
     wrote = [folder / name for name in described.files]
     for path, data in zip(wrote, described.files.values(), strict=True):
         write_whole(path, data)
     for stale in {*(folder / PROGRAMS).glob("*"), folder / BTF_FILE, folder / RECORDS_FILE} - set(wrote):
         stale.unlink(missing_ok=True)
-    write_whole(folder / FILE, (json.dumps(described.document, indent=1) + "\n").encode())
+    document = {**described.document, "plain": plain}
+    write_whole(folder / FILE, (json.dumps(document, indent=1) + "\n").encode())
     return [folder / FILE, *wrote]
 
 
 def read(folder: Path) -> Bundle:
     """What write() wrote to folder."""
     return bundle_.read(folder, FILE)
+
+
+def is_plain(folder: Path) -> bool:
+    """Whether the object's .text, as it is dumped, is all that a loader needs."""
+    return json.loads((folder / FILE).read_bytes()).get("plain") is True
 
 
 def describe(bundle: Bundle) -> Described:

@@ -161,7 +161,7 @@ def _audit(project: Project, source: Source) -> Task:
         doc=f"the programs of {source.object_file}",
         inputs=[source.object_file],
         targets=[source.folder / parts.FILE],
-        key=lambda: (source.sources, *_of_the_object(project, source), _build_side()),
+        key=lambda: (source.sources, *_of_the_object(project, source), _what_makes_parts()),
         work=lambda: parts.make(project, source),
     )
 
@@ -186,7 +186,7 @@ def _config(project: Project, source: Source) -> Task:
         key=lambda: (
             *(source.sources, source.settings.mcpu or project.settings.mcpu),
             *(clang.find(project).version, render.templates(project)),
-            *(__version__, _code(render, cstring, parts)),
+            *(__version__, _code(render, cstring, parts, sections)),
         ),
         work=lambda: render.render(project, source, clang.find(project).version),
     )
@@ -271,9 +271,19 @@ def _code(*modules: Any) -> list[str]:
     return [Path(module.__file__).read_text() for module in modules]
 
 
+# The modules that have a say in what is made of an object; they are not imported to ask them.
+MAKE_PARTS = (
+    *("audit", "btf_ext", "btf_fixup", "constants", "data_maps", "datasec", "elf", "externs", "lines"),
+    *("link", "map_defs", "maps", "parts", "relocate", "section_kinds", "sections", "spec", "struct_ops"),
+)
+MAKE_PARTS_IN_LOADER = (
+    *("btf", "btf_edit", "btf_raw", "btf_spell", "btf_types", "bundle", "enums", "map_types"),
+)  # fmt: skip
+
+
 @functools.cache
-def _build_side() -> str:
-    """A digest of every module that has a say in what is made of an object."""
-    folders = (Path(__file__).parent, Path(bundle_.__file__).parent)
-    ours = sorted(path for folder in folders for path in folder.glob("*.py"))
-    return digest_of(*(path.read_bytes() for path in ours))
+def _what_makes_parts() -> str:
+    ours, the_loaders = Path(__file__).parent, Path(bundle_.__file__).parent
+    files = [ours / f"{name}.py" for name in MAKE_PARTS]
+    files += [the_loaders / f"{name}.py" for name in MAKE_PARTS_IN_LOADER]
+    return digest_of(*(path.read_bytes() for path in files))

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bpfline_loader import bundle as bundle_
-from bpfline_loader.bundle import Bundle
+from bpfline_loader.bundle import Bundle, Program
 from bpfline_loader.description import BTF_FILE, PROGRAMS, RECORDS_FILE
 from bpfline_loader.files import write_whole
 
-from . import __version__, elf, parts
+from . import __version__, parts
 from .cstring import c_string
 from .errors import SettingsError
 from .project import PARTS, Project, Source
@@ -58,7 +58,6 @@ def inputs(project: Project, source: Source) -> list[Path]:
     """What rendering source's bundle reads."""
     return [
         source.folder / parts.FILE,
-        source.object_file,
         *(OURS / name for name in (bundle_.DESCRIPTION + SUFFIX, C_LOADER + SUFFIX)),
         Path(bundle_.__file__),  # the bundle's schema
         *_own_files(project),
@@ -84,7 +83,7 @@ def render(project: Project, source: Source, clang: str) -> Done:
     wrote = [source.folder / bundle_.DESCRIPTION]
     write_whole(wrote[0], _rendered(ours, bundle_.DESCRIPTION + SUFFIX, data))
     bundle_.read(source.folder)  # what the loader could not read is said now
-    if _for_c_loader(source, bundle):
+    if parts.is_plain(source.folder) and _for_c_loader(bundle.programs[0]):
         wrote.append(source.folder / C_LOADER)
         write_whole(wrote[-1], _rendered(ours, C_LOADER + SUFFIX, data))
     if project.settings.templates is not None:
@@ -95,14 +94,9 @@ def render(project: Project, source: Source, clang: str) -> Done:
     return Done(read=read, wrote=wrote)
 
 
-def _for_c_loader(source: Source, bundle: Bundle) -> bool:
-    """The C loader does what the blog's does: one program on one tracepoint, .text as it was dumped."""
-    if len(bundle.programs) != 1 or bundle.maps:
-        return False
-    (program,) = bundle.programs
-    if (program.type, program.section) != ("tracepoint", ".text") or program.attach is None:
-        return False
-    return not program.core_relos and elf.read(source.object_file).by_name[".text"].data == program.insns
+def _for_c_loader(program: Program) -> bool:
+    """The C loader does what the blog's does: one program on one tracepoint."""
+    return program.type == "tracepoint" and program.attach is not None
 
 
 def _data(source: Source, bundle: Bundle) -> dict[str, Any]:

@@ -8,6 +8,8 @@ import json
 import os
 import random
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +20,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bpfline import parts
+from bpfline import parts, pipeline
 from bpfline_loader import bundle
 from bpfline_loader.bundle import Bundle, Extern, Fixup, Map, Program, Slot, StructOps
 from bpfline_loader.errors import BundleError
@@ -271,3 +273,17 @@ def test_a_folder_without_a_description_says_what_to_do(tmp_path: Path) -> None:
         with pytest.raises(BundleError, match="there is no bundle here") as caught:
             bundle.read(folder)
         assert caught.value.help == "build it first: doit build"
+
+
+def test_the_audit_runs_again_when_any_module_changes_that_it_is_made_by() -> None:
+    # Those that only name things, run tools or talk to people have no say in what is made.
+    others = {"errors", "inputs", "process", "project", "settings", "step", "terminal"}
+    others_in_loader = {"bpf", "description", "errors", "files", "privileges", "syscalls"}
+    code = "import sys, bpfline.parts, bpfline.spec; print(*sys.modules)"
+    names = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+    ours = {name.removeprefix("bpfline.") for name in names if name.startswith("bpfline.")}
+    loaders = {name.removeprefix("bpfline_loader.") for name in names if name.startswith("bpfline_loader.")}
+    assert ours - others == set(pipeline.MAKE_PARTS)
+    assert loaders - others_in_loader == set(pipeline.MAKE_PARTS_IN_LOADER)

@@ -11,13 +11,17 @@ REFUSED = 1  # a source did not compile, a program was refused, a test failed
 UNABLE = 2  # bpfline could not do its work: no clang, no privilege, an unreadable object
 USAGE = 3  # the command line or the settings are wrong
 INTERRUPTED = 130
+CLOSED_PIPE = 141  # nobody reads our results: what a shell gives a process that SIGPIPE ended
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def printable(text: object) -> str:
-    """text on one line, with control characters as \\xNN: names and logs come from others."""
-    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", str(text))
+    """text on one line, with control characters as \\xNN: names and logs come from others.
+
+    A byte of a file's name that is not UTF-8 (a surrogate, PEP 383) is shown as that byte.
+    """
+    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]) & 0xFF:02x}", str(text))
 
 
 class Problem(Exception):
