@@ -12,10 +12,11 @@ from contextlib import ExitStack, closing, suppress
 from typing import TextIO
 
 from . import errors, load, trace_pipe, tracefs, trailer
-from .attach import attach
+from .attach import attach, described, family, remove_left
+from .bpffs import Pins
 from .bundle import Bundle, Program
 from .errors import Problem, printable
-from .object import Object, opened
+from .object import opened
 from .output import Output
 from .stop import Stop
 from .trace_pipe import TracePipe
@@ -39,9 +40,12 @@ def run(
 
     Ends with Ctrl-C, SIGTERM, SIGHUP, after seconds, or when nobody reads out any more; it never reads
     standard input. Whatever is loaded, attached or mounted hangs on file descriptors alone, so that
-    nothing stays, however it ends. Messages go to err (standard error). Main thread only.
+    nothing stays, however it ends; where an old kernel has no such way to attach, the next run removes
+    what a killed one left. Maps that ask for it are pinned, and stay. Messages go to err (standard error).
+    Main thread only.
 
-    The exit status: 0; 1 where the verifier refused a program, 2 where something else failed.
+    The exit status: 0; 1 where the verifier refused a program, and then nothing is attached; 2 where
+    something else failed, as a program that could not be attached while others were.
     """
     err = err or sys.stderr
     try:
@@ -62,6 +66,8 @@ def _run(
 ) -> int:
     if not any(program.autoload for bundle in bundles for program in bundle.programs):
         raise Problem("there is no program to run", help="build one first")
+    for line in remove_left():
+        _tell(err, line)
     loaded, status = _load_all(bundles, err, stack)
     if status != errors.OK:
         return status
@@ -72,15 +78,43 @@ def _run(
     if older:
         _tell(err, f"passing over {_lines(older)} that stood in trace_pipe before")
     with ExitStack() as attachments:
-        for name, program, fd in loaded:
-            attachment = attachments.enter_context(closing(attach(program, fd, files)))
-            _tell(err, f"attached {name} to {attachment.target}; Ctrl-C ends")
+        status = _attach_all(loaded, files, out, err, attachments)
         if seconds is not None:
             stop.after(seconds)
         printed = _show(pipe, out, stop)
     printed += _show_rest(pipe, out, err)
     _tell(err, f"detached; {_lines(printed)} from the programs")
-    return errors.OK
+    return status
+
+
+def _attach_all(
+    loaded: Sequence[tuple[str, Program, int]],
+    files: Tracefs,
+    out: Output,
+    err: TextIO,
+    attachments: ExitStack,
+) -> int:
+    """Attach what can be, and have attachments detach it: the status. What cannot is said, and stops
+    nothing else; Problem where nothing can."""
+    status = errors.OK
+    said = []
+    for name, program, fd in loaded:
+        if family(program) is None:
+            _tell(err, f"{name}: loaded, not attached: run attaches no {described(program)} programs")
+            continue
+        try:
+            attachment = attachments.enter_context(closing(attach(program, fd, files)))
+        except Problem as problem:
+            _tell(err, f"{name}: not attached: {problem}")
+            status = max(status, problem.status)
+            continue
+        said.append(f"attached {name} to {printable(attachment.target)}")
+        for line in attachment.text.splitlines():
+            out.put(trace_pipe.shown(line))
+    if not said:
+        raise Problem("no program is attached", help="docs/running.md has what can be attached, and to what")
+    _tell(err, "\n".join(said) + "; Ctrl-C ends")
+    return status
 
 
 def _load_all(
@@ -89,9 +123,11 @@ def _load_all(
     """Name, program and fd of each, which stack closes, and the status: one failure hides no other."""
     loaded = []
     status = errors.OK
+    pins = Pins(stack)
     for bundle in bundles:
         try:
-            in_kernel = stack.enter_context(opened(bundle))
+            present = pins.present(bundle)
+            in_kernel = stack.enter_context(opened(bundle, present=present))
         except Problem as problem:
             _tell(err, str(problem))
             status = max(status, problem.status)
@@ -108,8 +144,8 @@ def _load_all(
                 status = max(status, problem.status)
                 continue
             if attempt.fd is None:
-                for line in attempt.log.splitlines():
-                    _tell(err, trace_pipe.shown(line))
+                for logged in attempt.log.splitlines():
+                    _tell(err, trace_pipe.shown(logged))
                 _tell(
                     err, str(Problem(f"{attempt.verdict} ({attempt.errno}): {attempt.message}", where=name))
                 )
@@ -120,17 +156,18 @@ def _load_all(
             loaded.append((name, program, attempt.fd))
             _tell(err, f"{name}: {attempt.verdict}, {_summary(attempt.stats)}")
         if status == errors.OK:
-            status = _finish(in_kernel, fds, err)
+            try:
+                in_kernel.finish(fds)
+                pins.pin(bundle, in_kernel.map_fds, present)
+            except Problem as problem:
+                _tell(err, str(problem))
+                status = problem.status
+    if status == errors.OK:
+        for line in pins.said:
+            _tell(err, line)
+    else:
+        pins.undo()
     return loaded, status
-
-
-def _finish(in_kernel: Object, fds: dict[str, int], err: TextIO) -> int:
-    try:
-        in_kernel.finish(fds)
-    except Problem as problem:
-        _tell(err, str(problem))
-        return problem.status
-    return errors.OK
 
 
 def _summary(stats: trailer.Stats) -> str:

@@ -1,32 +1,98 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Attaching: one module for each family of program types, each with attach(fd, target, tracefs)."""
+"""Attaching: one module for each family of programs, each with attach(program, fd, tracefs).
+
+A family whose older way leaves something behind has with_link() and with_...() beside it, and what removes
+the latter, in _REMOVE.
+"""
 
 from __future__ import annotations
 
-from .. import bundle
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Optional
+
+from .. import bundle, outliving
 from ..errors import Problem
 from ..tracefs import Tracefs
-from . import tracepoint
+from . import cgroup, iterator, perf_event, raw_tracepoint, tcx, tracepoint, uprobe, xdp
 from .attachment import Attachment
 
-__all__ = ["Attachment", "attach"]
+__all__ = ["FAMILIES", "Attachment", "Family", "attach", "described", "family", "remove_left"]
 
-FAMILIES = {"tracepoint": tracepoint.attach}
+
+@dataclass(frozen=True)
+class Family:
+    """What a program of these types, attach types and sections is attached with.
+
+    attach_types, sections: None for any. target: an example of what must be named, None where nothing must.
+    """
+
+    attach: Callable[[bundle.Program, int, Tracefs], Attachment]
+    types: tuple[str, ...]
+    target: Optional[str]
+    attach_types: Optional[tuple[Optional[str], ...]] = None
+    sections: Optional[frozenset[str]] = None
+
+
+FAMILIES = (
+    Family(tracepoint.attach, ("tracepoint",), tracepoint.TARGET),
+    Family(raw_tracepoint.attach, ("raw_tracepoint", "raw_tracepoint_writable"), raw_tracepoint.TARGET),
+    Family(raw_tracepoint.attach, ("tracing",), raw_tracepoint.TARGET, ("trace_raw_tp",)),
+    Family(iterator.attach, ("tracing",), iterator.TARGET, ("trace_iter",)),
+    Family(perf_event.attach, ("perf_event",), perf_event.TARGET),
+    Family(uprobe.attach, ("kprobe",), uprobe.TARGET, sections=uprobe.SECTIONS),
+    Family(xdp.attach, ("xdp",), xdp.TARGET, ("xdp", None)),
+    Family(tcx.attach, ("sched_cls",), tcx.TARGET, ("tcx_ingress", "tcx_egress", None)),
+    Family(cgroup.attach, cgroup.TYPES, cgroup.TARGET),
+)
+
+# In this order: a qdisc goes when it has no filter any more.
+_REMOVE: dict[str, outliving.Remove] = {
+    "tc filter": tcx.remove_filter,
+    "clsact": tcx.remove_clsact,
+    "xdp": xdp.remove,
+    "cgroup": cgroup.remove,
+}
+
+
+def family(program: bundle.Program) -> Family | None:
+    """The program's; None for one that this loader attaches to nothing."""
+    section = program.section.partition("/")[0]
+    for each in FAMILIES:
+        if (
+            program.type in each.types
+            and (each.attach_types is None or program.expected_attach_type in each.attach_types)
+            and (each.sections is None or section in each.sections)
+        ):
+            return each
+    return None
 
 
 def attach(program: bundle.Program, fd: int, tracefs: Tracefs) -> Attachment:
     """Bind the program that was loaded as fd to what its bundle says. Problem where that cannot be."""
-    if program.type not in FAMILIES:
+    its = family(program)
+    if its is None:
         raise Problem(
-            f"programs of type {program.type} cannot be attached by this loader",
+            f"{described(program)} programs cannot be attached by this loader",
             where=program.name,
-            help=f"run attaches {', '.join(FAMILIES)}; verify takes every type",
+            help="docs/running.md has those that can; verify takes every type",
         )
-    if program.attach is None:
+    if program.attach is None and its.target is not None:
         raise Problem(
             "nothing says what it is to be attached to",
             where=program.name,
             help=f"name its {program.type}, in its section's name or in the settings of its object"
-            ' (attach = "syscalls/sys_enter_execve")',
+            f' (attach = "{its.target}")',
         )
-    return FAMILIES[program.type](fd, program.attach, tracefs)
+    return its.attach(program, fd, tracefs)
+
+
+def described(program: bundle.Program) -> str:
+    """The kind of program, as its section says it ("lsm.s", "struct_ops")."""
+    kind = program.section.partition("/")[0]
+    return kind if kind and not kind.startswith(".") else program.type
+
+
+def remove_left() -> list[str]:
+    """Remove what killed runs left attached; what was done or could not be, a line for each."""
+    return outliving.remove_left(_REMOVE)

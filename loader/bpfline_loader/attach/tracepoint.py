@@ -3,18 +3,18 @@
 
 from __future__ import annotations
 
-import os
-
 from .. import hints, perf
-from ..errors import KernelError
+from ..bundle import Program
 from ..privileges import raised
-from ..syscalls import errno_name
 from ..tracefs import Tracefs, tracepoint_id
-from .attachment import Attachment
+from . import perf_link
+from .attachment import Attachment, refused
+
+TARGET = "syscalls/sys_enter_execve"
 
 
-def attach(program_fd: int, target: str, tracefs: Tracefs) -> Attachment:
-    """Run the program at tracepoint target ("syscalls/sys_enter_execve") on every processor.
+def attach(program: Program, fd: int, tracefs: Tracefs) -> Attachment:
+    """Run the program at its tracepoint ("syscalls/sys_enter_execve") on every processor.
 
     One event on one processor does that. The program is put on a list that belongs to the tracepoint,
     not to the event (perf_event_attach_bpf_prog in kernel/trace/bpf_trace.c: tp_event->prog_array), and
@@ -24,23 +24,15 @@ def attach(program_fd: int, target: str, tracefs: Tracefs) -> Attachment:
     (bpf_prog_array_copy), and the same program loaded twice would run twice. It goes on when that
     processor is taken offline: the event then stops counting, and keeps its program.
     """
-    number = tracepoint_id(tracefs, target)
+    assert program.attach is not None
+    number = tracepoint_id(tracefs, program.attach)
     with raised():
         try:
             event = perf.open_event(perf.PERF_TYPE_TRACEPOINT, number, cpu=perf.first_online_cpu())
         except OSError as error:
-            raise _refused(target, error, hints.PERF) from None
+            raise refused(program.attach, error, hints.PERF) from None
         try:
-            perf.set_bpf(event, program_fd)
-            perf.enable(event)
+            fds = perf_link.bind(event, fd)
         except OSError as error:
-            os.close(event)
-            raise _refused(target, error, hints.ATTACH) from None
-    return Attachment(f"tracepoint {target}", (event,))
-
-
-def _refused(target: str, error: OSError, doing: str) -> KernelError:
-    name = errno_name(error.errno or 0)
-    return KernelError(
-        f"cannot be attached to ({doing}: {name})", errno=name, where=target, help=hints.explain(name, doing)
-    )
+            raise refused(program.attach, error, hints.ATTACH) from None
+    return Attachment(f"tracepoint {program.attach}", fds)
