@@ -38,7 +38,7 @@ _INSTALL = {
     "apt install": {
         "cc": "gcc libc6-dev",
         "headers": "linux-libc-dev",
-        "bpftool": "bpftool (on Ubuntu 24.04: linux-tools-common linux-tools-$(uname -r))",
+        "bpftool": "bpftool (on Ubuntu 24.04: linux-tools-common linux-tools-generic)",
     },
     "dnf install": {"cc": "gcc glibc-devel", "headers": "kernel-headers"},
     "zypper install": {"cc": "gcc glibc-devel", "headers": "linux-glibc-devel"},
@@ -184,7 +184,7 @@ def _bpftool() -> Check:
     # Ubuntu's is a script that fails when the tools of the running kernel are not installed.
     if path is None or process.run([path, "version"]).returncode:
         detail = f"{path} does not work" if path else "bpftool is not installed"
-        remedy = _install("bpftool") + "; a later version makes vmlinux.h with it"
+        remedy = _install("bpftool") + "; it makes vmlinux.h, and objects of several sources"
         return Check("bpftool", WARNING, detail, remedy)
     return Check("bpftool", OK, _version(path, "version"))
 
