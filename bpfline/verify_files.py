@@ -12,11 +12,11 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bpfline_loader import table, verdict, verify
+from bpfline_loader import table, verdict, verify, workers
 from bpfline_loader.bundle import Bundle
 from bpfline_loader.verdict import Verdict
 
-from . import elf, set_option, spec, workers
+from . import elf, set_option, spec
 from .elf import ObjectFile
 from .errors import OK, UNABLE, ObjectError, Problem, SettingsError, printable
 from .settings import ObjectSettings
@@ -56,7 +56,7 @@ def run(paths: Sequence[Path], options: Options, *, jobs: int | None = None) -> 
         if path.is_dir():
             raise SettingsError("is a folder", where=path, help=f"name the files: {path}/*.o")
     names = _names(paths)
-    jobs = min(len(paths), jobs or len(os.sched_getaffinity(0)))
+    jobs = jobs or workers.count(len(paths))
     by_size = sorted(range(len(paths)), key=lambda index: -_size(paths[index]))
     found: dict[int, Judged] = {}
     work = workers.each(lambda index: _file(paths[index], names[index], options), by_size, jobs)

@@ -76,17 +76,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _verify(bundles: Sequence[bundle.Bundle], given: argparse.Namespace) -> int:
     import json
 
-    from . import table, verdict
+    from . import table, verdict, workers
     from .verify import verify
 
-    status = errors.OK
-    verdicts: list[verdict.Verdict] = []
-    for each in bundles:
+    def judge(index: int) -> list[verdict.Verdict] | tuple[str, int]:
         try:
-            verdicts += verify(each, mode=given.log, again=given.again)
+            return verify(bundles[index], mode=given.log, again=given.again)
         except Problem as problem:
-            print(problem, file=sys.stderr)
-            status = max(status, problem.status)
+            return str(problem), problem.status
+
+    status = errors.OK
+    numbers = list(range(len(bundles)))
+    found = dict(workers.each(judge, numbers, workers.count(len(bundles))))
+    verdicts: list[verdict.Verdict] = []
+    for number in numbers:
+        result = found[number]
+        if isinstance(result, workers.Crash):
+            problem = Problem(f"its worker ended with {result.how}", where=bundles[number].folder)
+            result = str(problem), problem.status
+        if isinstance(result, tuple):
+            print(result[0], file=sys.stderr)
+            status = max(status, result[1])
+        else:
+            verdicts += result
     if given.json:
         print(json.dumps(verdict.to_json(verdicts), indent=2))
     else:

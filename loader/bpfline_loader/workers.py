@@ -16,6 +16,10 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from . import kernel_btf
+from .btf import Kind
+from .errors import Problem
+
 _HEAD = 4  # bytes of an item's number, and of the length of an answer
 
 
@@ -34,6 +38,19 @@ class _Worker:
     item: int
 
 
+def count(items: int) -> int:
+    """How many workers pay for so many objects: a fork takes as long as two or three small ones."""
+    return max(1, min(len(os.sched_getaffinity(0)), items // 4))
+
+
+def _prepare() -> None:
+    """Read the kernel's BTF before workers are forked, or each would take 60 ms for it."""
+    try:
+        kernel_btf.find(Kind.STRUCT, "task_struct", "vmlinux")
+    except Problem:
+        pass  # a program that needs it will say so
+
+
 def each(work: Callable[[int], Any], items: list[int], jobs: int) -> Generator[tuple[int, Any], None, None]:
     """(item, work(item)) in the order in which they are done; a Crash for a worker that ended.
 
@@ -43,6 +60,7 @@ def each(work: Callable[[int], Any], items: list[int], jobs: int) -> Generator[t
     if jobs <= 1 or len(items) <= 1:
         yield from ((item, work(item)) for item in items)
         return
+    _prepare()
     pending = list(reversed(items))
     workers: dict[int, _Worker] = {}
     try:
