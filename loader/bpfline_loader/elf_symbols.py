@@ -51,7 +51,7 @@ def offset(path: str, wanted: str) -> int:
             return _find(_Elf(data), path, wanted)
     except OSError as error:
         raise Problem(f"cannot be read: {errno_name(error.errno or 0)}", where=path) from None
-    except (struct.error, ValueError, IndexError):
+    except (struct.error, ValueError, IndexError, OverflowError):
         raise Problem("is damaged, or no ELF file", where=path) from None
 
 
@@ -96,7 +96,8 @@ class _Section:
 
 
 class _Elf:
-    """An ELF file of either class and byte order. Damage is a ValueError, IndexError or struct.error."""
+    """An ELF file of either class and byte order. Damage is one of the errors that
+    offset() knows."""
 
     def __init__(self, data: mmap.mmap):
         if data[:4] != b"\x7fELF" or data[4] not in (1, 2) or data[5] not in (1, 2):

@@ -100,7 +100,9 @@ def remove_left(ways: Mapping[str, Remove]) -> list[str]:
     """Remove what ended processes left, in the order of ways; what was done or could not be, in lines."""
     said = []
     found = []
-    for path in sorted(FOLDER.glob("*.json")):
+    with raised():
+        paths = sorted(FOLDER.glob("*.json"))
+    for path in paths:
         try:
             with raised():
                 taken = _taken(path)

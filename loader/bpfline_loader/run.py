@@ -78,10 +78,10 @@ def _run(
     if older:
         _tell(err, f"passing over {_lines(older)} that stood in trace_pipe before")
     with ExitStack() as attachments:
-        status = _attach_all(loaded, files, out, err, attachments)
+        status, printed = _attach_all(loaded, files, out, err, attachments)
         if seconds is not None:
             stop.after(seconds)
-        printed = _show(pipe, out, stop)
+        printed += _show(pipe, out, stop)
     printed += _show_rest(pipe, out, err)
     _tell(err, f"detached; {_lines(printed)} from the programs")
     return status
@@ -93,11 +93,14 @@ def _attach_all(
     out: Output,
     err: TextIO,
     attachments: ExitStack,
-) -> int:
-    """Attach what can be, and have attachments detach it: the status. What cannot is said, and stops
-    nothing else; Problem where nothing can."""
+) -> tuple[int, int]:
+    """Attach what can be, and have attachments detach it: the status, and how many lines iterators said.
+
+    What cannot be attached is told, and stops nothing else; Problem where nothing can.
+    """
     status = errors.OK
     said = []
+    printed = 0
     for name, program, fd in loaded:
         if family(program) is None:
             _tell(err, f"{name}: loaded, not attached: run attaches no {described(program)} programs")
@@ -109,12 +112,14 @@ def _attach_all(
             status = max(status, problem.status)
             continue
         said.append(f"attached {name} to {printable(attachment.target)}")
-        for line in attachment.text.splitlines():
+        lines = attachment.text.splitlines()
+        for line in lines:
             out.put(trace_pipe.shown(line))
+        printed += len(lines)
     if not said:
         raise Problem("no program is attached", help="docs/running.md has what can be attached, and to what")
     _tell(err, "\n".join(said) + "; Ctrl-C ends")
-    return status
+    return status, printed
 
 
 def _load_all(

@@ -7,9 +7,9 @@ the latter, in _REMOVE.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Optional
 
 from .. import bundle, outliving
 from ..errors import Problem
@@ -29,9 +29,9 @@ class Family:
 
     attach: Callable[[bundle.Program, int, Tracefs], Attachment]
     types: tuple[str, ...]
-    target: Optional[str]
-    attach_types: Optional[tuple[Optional[str], ...]] = None
-    sections: Optional[frozenset[str]] = None
+    target: str | None
+    attach_types: tuple[str | None, ...] | None = None
+    sections: frozenset[str] | None = None
 
 
 FAMILIES = (
@@ -84,7 +84,17 @@ def attach(program: bundle.Program, fd: int, tracefs: Tracefs) -> Attachment:
             help=f"name its {program.type}, in its section's name or in the settings of its object"
             f' (attach = "{its.target}")',
         )
+    if program.attach is not None and not _can_be_named(program.attach):
+        raise Problem(f"nothing has the name {program.attach!a}", where=program.name)
     return its.attach(program, fd, tracefs)
+
+
+def _can_be_named(name: str) -> bool:
+    """Whether the kernel can be given that name."""
+    try:
+        return b"\0" not in os.fsencode(name)
+    except UnicodeEncodeError:
+        return False
 
 
 def described(program: bundle.Program) -> str:

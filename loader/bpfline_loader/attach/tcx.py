@@ -179,16 +179,12 @@ def filters(index: int, parent: int) -> list[Filter]:
 
 
 def _ingress_qdisc(index: int) -> str | None:
-    """ "clsact" or "ingress", which stand at the same place; None where neither does."""
-    try:
-        answers = rtnetlink.request(rtnetlink.GETQDISC, _TCM.pack(0, index, 0, _CLSACT, 0))
-    except OSError as error:
-        if error.errno in (errno.ENOENT, errno.EINVAL, errno.ENODEV):
-            return None
-        raise
-    if not answers:
-        return None
-    return rtnetlink.attributes(answers[0][_TCM.size :])[_TCA_KIND].rstrip(b"\0").decode()
+    """Which qdisc stands where "clsact" and "ingress" both do; None where neither does."""
+    for answer in rtnetlink.request(rtnetlink.GETQDISC, _TCM.pack(0, 0, 0, 0, 0), rtnetlink.DUMP):
+        _, its_index, _, parent, _ = _TCM.unpack_from(answer)
+        if (its_index, parent) == (index, _CLSACT):
+            return rtnetlink.attributes(answer[_TCM.size :])[_TCA_KIND].rstrip(b"\0").decode()
+    return None
 
 
 def _kind(name: str) -> bytes:
