@@ -79,6 +79,7 @@ def compare(objects: Sequence[Path], bundles: Sequence[Path], veristat: str, run
     times: dict[str, list[float]] = {name: [] for name in commands}
     for _ in range(runs + 1):
         for name, command in commands.items():
+            time.sleep(1)  # the kernel frees the maps and programs of the last one when it has time
             began = time.perf_counter()
             command()
             times[name].append(time.perf_counter() - began)
