@@ -46,7 +46,8 @@ def audit(object_file: ObjectFile, settings: ObjectSettings, source: str) -> Par
     text = _program_section(object_file, source)
     if text.size % INSN_SIZE:
         raise ObjectError(
-            f"section {text.name} is {text.size} bytes long, not a multiple of {INSN_SIZE}: not whole instructions",
+            f"section {text.name} is {text.size} bytes long, not a multiple of {INSN_SIZE}:"
+            " not whole instructions",
             where=object_file.path,
             help="compile it again",
         )
@@ -122,12 +123,14 @@ def _check_instructions(object_file: ObjectFile, text: Section, linker: Linker) 
 
 
 def _plain(name: str) -> str:
-    return f"a string in {name}" if name.startswith(".rodata.str") else f"{name} in memory"
+    if name.startswith(".rodata.str"):
+        return f"a string in {name}"
+    return f"constants in {name}" if name.startswith(".rodata") else f"{name} in memory"
 
 
 def _help_for_data(name: str) -> str:
     if name.startswith(".rodata"):
-        return 'shorten it, or keep it on the stack: char fmt[] = "..."; of up to some 40 characters'
+        return 'keep it on the stack, which has 512 bytes: char fmt[] = "..."; in the function, not static'
     return "keep it in a local variable"
 
 
@@ -153,9 +156,9 @@ def _entry(linker: Linker, settings: ObjectSettings, source: str) -> Symbol:
     roots = [function for function in linker.functions if function.value not in called]
     if len(roots) == 1:
         return roots[0]
-    names = ", ".join(function.name for function in roots or linker.functions)
+    kind = "several functions that nobody calls" if roots else "only functions that call each other"
     raise AuditError(
-        f"has {'several functions that nobody calls' if roots else 'only functions that call each other'}: {names}",
+        f"has {kind}: " + ", ".join(function.name for function in roots or linker.functions),
         where=source,
         help='name the one to start at: entry = "..." in [tool.bpfline.object]',
     )

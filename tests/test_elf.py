@@ -8,11 +8,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import objects
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import objects
 from bpfline import elf, lines, sections
 from bpfline.audit import audit
 from bpfline.errors import ObjectError, Problem
