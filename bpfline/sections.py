@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 from . import process
@@ -28,11 +29,10 @@ def file_names(sections: list[Section]) -> dict[int, str]:
     """Section index to the name of its file: the leading dot removed, `/` written `.`; two that
     would be one get their index appended, and so does what is no file name."""
     plain = {section.index: section.name.removeprefix(".").replace("/", ".") for section in sections}
-    names = list(plain.values())
+    indexed = {index: f"{safe_name(name)}.{index}" for index, name in plain.items()}
+    count = Counter([*plain.values(), *indexed.values()])
     return {
-        index: f"{name}.bin"
-        if names.count(name) == 1 and name == safe_name(name)
-        else f"{safe_name(name)}.{index}.bin"
+        index: (name if count[name] == 1 and name == safe_name(name) else indexed[index]) + ".bin"
         for index, name in plain.items()
     }
 
