@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import NoReturn
 
 from . import settings as settings_
-from .errors import SettingsError, printable
+from .errors import UNABLE, SettingsError, printable
 from .settings import ObjectSettings, Settings
 
 BUILD = Path("build")
@@ -127,11 +129,33 @@ def _c_files(root: Path, folder: Path) -> list[Path]:
             help="make it, or set tool.bpfline.sources in pyproject.toml",
         )
     found = []
-    for parent, folders, files in os.walk(root / folder):
+    for parent, folders, files in os.walk(root / folder, onerror=lambda error: _refuse(root, error)):
         folders[:] = [name for name in folders if not name.startswith(".")]
         found += [
             Path(parent, name).relative_to(root)
-            for name in files
+            for name in folders + files
             if name.endswith(".c") and not name.startswith(".")
         ]
+    for path in found:
+        _check_file(root, path)
     return found
+
+
+def _check_file(root: Path, path: Path) -> None:
+    """A fifo would keep the build waiting; a folder or a link to nothing was not meant either."""
+    try:
+        mode = (root / path).stat().st_mode
+    except OSError as error:
+        _refuse(root, error)
+    if not stat.S_ISREG(mode):
+        kind = "a folder" if stat.S_ISDIR(mode) else "no regular file"
+        raise SettingsError(f"is {kind}, with the name of a source", where=path, help="rename it")
+
+
+def _refuse(root: Path, error: OSError) -> NoReturn:
+    raise SettingsError(
+        f"cannot be read: {error.strerror}",
+        where=Path(error.filename).relative_to(root),
+        help="mend or remove it",
+        status=UNABLE,
+    )

@@ -86,6 +86,11 @@ def read(root: Path) -> Settings:
     tool = document.get("tool", {})
     table = tool.get("bpfline", {}) if isinstance(tool, dict) else {}
     settings: Settings = _table(Settings, table, "tool.bpfline", path)
+    folder = Path(settings.sources)
+    if folder.is_absolute() or not folder.parts or ".." in folder.parts:
+        raise SettingsError(
+            f"tool.bpfline.sources is '{folder}'", where=path, help="name a folder inside the project"
+        )
     _check(settings.mcpu, "tool.bpfline.mcpu", _MCPU, path)
     for name, entry in settings.object.items():
         if entry.mcpu is not None:
@@ -122,6 +127,8 @@ def _value(value: Any, kind: Any, key: str, path: Path) -> Any:
 
 
 def _text(value: str, key: str, path: Path) -> str:
+    if not value:  # -I and -D would take the argument behind them for their own
+        raise SettingsError(f"{key} holds an empty string", where=path, help="leave it out")
     if re.search(r"[\x00-\x1f\x7f]", value):
         raise SettingsError(f"{key} holds a control character", where=path)
     return value
