@@ -39,8 +39,9 @@ def templates(project: Project) -> list[Path]:
     if not folder.is_dir():
         raise SettingsError("tool.bpfline.templates names no folder", where=name)
     found = sorted(path.relative_to(folder) for path in folder.rglob("*" + SUFFIX) if path.is_file())
+    compiled = {path.name for source in project.sources for path in (source.object_file, source.depfile)}
     for path in found:
-        if path.with_suffix("").parts[0] in _TAKEN:
+        if path.with_suffix("").parts[0] in compiled.union(_TAKEN):
             raise SettingsError(
                 "would overwrite an artifact of bpfline's", where=Path(name, path), help="rename it"
             )
@@ -56,15 +57,23 @@ def inputs(project: Project, source: Source) -> list[Path]:
         source.folder / parts.FILE,
         *(OURS / name for name in (bundle_.DESCRIPTION + SUFFIX, C_LOADER + SUFFIX)),
         Path(bundle_.__file__),  # the bundle's schema
-        *(Path(project.settings.templates or "", path) for path in templates(project)),
+        *_own_files(project),
     ]
+
+
+def _own_files(project: Project) -> list[Path]:
+    """Every file beside the project's own templates: a template can include any of them."""
+    if not templates(project):
+        return []
+    folder = project.root / str(project.settings.templates)
+    return sorted(path.relative_to(project.root) for path in folder.rglob("*") if path.is_file())
 
 
 def render(project: Project, source: Source, clang: str) -> Done:
     """Write loader.json, loader.c where .text alone is the program, and the project's own files."""
     found = parts.read(source)
     bundle = _bundle(project, source, found, clang)
-    data = _data(source, found, bundle)
+    data = _data(source, bundle)
     ours = _environment(OURS)
     wrote = [source.folder / bundle_.DESCRIPTION]
     write_whole(wrote[0], _rendered(ours, bundle_.DESCRIPTION + SUFFIX, data))
@@ -73,7 +82,7 @@ def render(project: Project, source: Source, clang: str) -> Done:
         wrote.append(source.folder / C_LOADER)
         write_whole(wrote[-1], _rendered(ours, C_LOADER + SUFFIX, data))
     if project.settings.templates is not None:
-        own = _environment(project.root / project.settings.templates)
+        own = _environment(Path(project.settings.templates))
         for path in templates(project):
             wrote.append(source.folder / path.with_suffix(""))
             write_whole(wrote[-1], _rendered(own, str(path), data))
@@ -108,7 +117,7 @@ def _bundle(project: Project, source: Source, found: Parts, clang: str) -> bundl
     )
 
 
-def _data(source: Source, found: Parts, bundle: bundle_.Bundle) -> dict[str, Any]:
+def _data(source: Source, bundle: bundle_.Bundle) -> dict[str, Any]:
     """What a template is given: docs/templates.md."""
     programs = [
         {
@@ -127,7 +136,7 @@ def _data(source: Source, found: Parts, bundle: bundle_.Bundle) -> dict[str, Any
         "bpfline": __version__,
         "bundle": bundle,
         "programs": programs,
-        "program": bundle.programs[0],
+        "program": programs[0],
         "folder": str(source.folder),
     }
 
@@ -156,16 +165,13 @@ def _rendered(environment: jinja2.Environment, name: str, data: dict[str, Any]) 
     except jinja2.TemplateSyntaxError as error:
         raise SettingsError(f"{error.message}", where=f"{error.filename or name}:{error.lineno}") from None
     except jinja2.TemplateNotFound as error:
-        raise SettingsError(f"includes {error}, which is not there", where=name) from None
-    except (
-        jinja2.UndefinedError,
-        TypeError,
-        ValueError,
-        ArithmeticError,
-        LookupError,
-        AttributeError,
-    ) as error:
+        raise SettingsError(f"includes {error.name}, which is not there", where=_line(error, name)) from None
+    except (jinja2.TemplateError, *_A_TEMPLATES_FAULT) as error:
         raise SettingsError(f"cannot be rendered: {error}", where=_line(error, name)) from None
+
+
+# What Python itself raises for an expression that makes no sense.
+_A_TEMPLATES_FAULT = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
 def _line(error: BaseException, name: str) -> str:
