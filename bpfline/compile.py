@@ -40,7 +40,9 @@ def compile_source(project: Project, source: Source) -> Done:
             )
         if result.returncode:
             raise _refused(source, result.stderr)
-        read = depfile.parse(new_depfile.read_bytes().decode(errors="surrogateescape"))
+        named = depfile.parse(new_depfile.read_bytes().decode(errors="surrogateescape"))
+        # The source comes first, but clang writes a backslash in a name as "/" (llvm::sys::path::native).
+        read = [str(source.path), *named[1:]]
         missing = depfile.must_not_exist(read, clang.search_path(compiler, project, source), project.root)
         new_depfile.rename(source.depfile)
         new_object.rename(source.object_file)
