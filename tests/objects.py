@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
 import struct
 import subprocess
 from pathlib import Path
@@ -10,6 +12,11 @@ from pathlib import Path
 from bpfline import elf
 from bpfline.audit import Parts, audit
 from bpfline.settings import ObjectSettings
+from bpfline_loader.bundle import Program
+from bpfline_loader.load import load
+from bpfline_loader.syscalls import syscall
+
+_PROG_TEST_RUN = 10  # enum bpf_cmd, linux/bpf.h
 
 # As bpfline's own command, without what only a project has.
 FLAGS = ("-g", "-O2", "-Wall", "-mcpu=v3", "-fdebug-compilation-dir=.")
@@ -57,3 +64,19 @@ def instructions(insns: bytes, order: str = "<") -> list[tuple[int, int, int, in
         first, second = registers & 0xF, registers >> 4
         found.append((code, *((first, second) if order == "<" else (second, first)), off, imm))
     return found
+
+
+def returned(insns: bytes) -> int:
+    """What the kernel's run of a program gives; a socket filter is the simplest that it runs when asked."""
+    attempt = load(Program("linked", ".text", "socket_filter", None, insns), "GPL")
+    assert attempt.fd is not None, attempt.message
+    packet = ctypes.create_string_buffer(64)
+    # struct of BPF_PROG_TEST_RUN in union bpf_attr: prog_fd, retval, data_size_in, data_size_out, data_in
+    attr = ctypes.create_string_buffer(
+        struct.pack("=IIIIQQII", attempt.fd, 0, len(packet), 0, ctypes.addressof(packet), 0, 1, 0)
+    )
+    try:
+        syscall("bpf", _PROG_TEST_RUN, attr, len(attr))
+    finally:
+        os.close(attempt.fd)
+    return int(struct.unpack_from("=I", attr.raw, 4)[0])

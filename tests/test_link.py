@@ -3,9 +3,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import os
-import struct
 import tempfile
 from pathlib import Path
 
@@ -18,26 +15,8 @@ from bpfline import elf
 from bpfline.errors import AuditError
 from bpfline_loader.bundle import Program
 from bpfline_loader.load import load
-from bpfline_loader.syscalls import syscall
 
-_PROG_TEST_RUN = 10  # enum bpf_cmd, linux/bpf.h
 _FUNCTIONS = 6
-
-
-def returned(insns: bytes) -> int:
-    """What the kernel's run of a program gives; a socket filter is the simplest that it runs when asked."""
-    attempt = load(Program("linked", ".text", "socket_filter", None, insns), "GPL")
-    assert attempt.fd is not None, attempt.message
-    packet = ctypes.create_string_buffer(64)
-    # struct of BPF_PROG_TEST_RUN in union bpf_attr: prog_fd, retval, data_size_in, data_size_out, data_in
-    attr = ctypes.create_string_buffer(
-        struct.pack("=IIIIQQII", attempt.fd, 0, len(packet), 0, ctypes.addressof(packet), 0, 1, 0)
-    )
-    try:
-        syscall("bpf", _PROG_TEST_RUN, attr, len(attr))
-    finally:
-        os.close(attempt.fd)
-    return int(struct.unpack_from("=I", attr.raw, 4)[0])
 
 
 def _c(calls: list[list[int]], static: list[bool], order: list[int]) -> str:
@@ -79,7 +58,7 @@ def test_whatever_calls_whatever_the_linked_program_gives_the_same_number(
     with tempfile.TemporaryDirectory() as folder:
         made = objects.compiled(_c(calls, static, order), Path(folder))
         parts = objects.audited(made, entry="f0", license="GPL")
-    assert returned(parts.programs[0].insns) == _result(calls, 0, 1)
+    assert objects.returned(parts.programs[0].insns) == _result(calls, 0, 1)
 
 
 SHARED = f"""{objects.NOINLINE}
