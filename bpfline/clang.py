@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from dataclasses import asdict, dataclass
@@ -26,8 +27,8 @@ _NEEDED = "asm/types.h"  # what linux/bpf.h includes and only the host's own fol
 class Clang:
     """A compiler as it was found. stamp tells it from one that is installed later at the same path.
 
-    includes: the folders where `-target bpf` looks, in order. host_includes: those that the host's
-    target has besides, for the architecture's asm/ headers.
+    includes: the folders where `-target bpf` looks, in order, those first that do not exist yet.
+    host_includes: those that the host's target has besides, for the architecture's asm/ headers.
     """
 
     path: str
@@ -83,18 +84,24 @@ def _includes(path: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     for_bpf = _search_list([path, "-target", "bpf"])
     if for_bpf is None:
         raise ToolError("cannot compile for BPF", where=path, help="install a clang that has the bpf target")
-    for_host = _search_list([path]) or _multiarch()
-    return for_bpf, tuple(folder for folder in for_host if folder not in for_bpf)
+    for_host = _search_list([path])
+    absent, present = for_bpf
+    host = for_host[1] if for_host else _multiarch()
+    # Where an absent one has its place clang does not say; as the first it misses no header that
+    # appears in it.
+    return absent + present, tuple(folder for folder in host if folder not in present)
 
 
-def _search_list(argv: list[str]) -> tuple[str, ...] | None:
-    """The folders that a compiler names as those of its #include <...>; None where it fails."""
+def _search_list(argv: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
+    """(those that do not exist, the others) of a compiler's folders for #include <...>; None where
+    it fails."""
     result = process.run([*argv, "-E", "-v", "-x", "c", "/dev/null"])
     text = result.stderr.decode(errors="surrogateescape")
     found = re.search(r"^#include <\.\.\.> search starts here:\n(.*?)^End of search list", text, re.M | re.S)
     if result.returncode or not found:
         return None
-    return tuple(line.strip() for line in found[1].splitlines())
+    absent = re.findall(r'^ignoring nonexistent directory "(.*)"$', text, re.M)
+    return tuple(absent), tuple(line.strip() for line in found[1].splitlines())
 
 
 def _multiarch() -> tuple[str, ...]:
@@ -115,8 +122,12 @@ def search_path(clang: Clang, project: Project, source: Source) -> SearchPath:
                 folders.append(next(words, ""))
             elif word.startswith(flag):
                 folders.append(word.removeprefix(flag))
-    angled = (*found["-I"], *found["-isystem"], *clang.includes, *found["-idirafter"], *clang.host_includes)
-    return SearchPath(tuple(found["-iquote"]), angled)
+    system = (*found["-isystem"], *clang.includes, *found["-idirafter"], *clang.host_includes)
+    # A folder that is one of the system's too keeps that place (RemoveDuplicates in clang's
+    # lib/Lex/InitHeaderSearch.cpp).
+    places = {os.path.realpath(project.root / folder) for folder in system}
+    own = [folder for folder in found["-I"] if os.path.realpath(project.root / folder) not in places]
+    return SearchPath(tuple(found["-iquote"]), (*own, *system))
 
 
 def command(clang: Clang, project: Project, source: Source, output: Path, depfile: Path) -> list[str]:

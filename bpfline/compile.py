@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 from bpfline_loader.files import write_whole
 
 from . import clang, depfile, process
 from .errors import CompileError, ToolError
+from .inputs import file_clock
 from .project import BUILD, Project, Source
 from .step import Done
 
@@ -30,6 +30,7 @@ def compile_source(project: Project, source: Source) -> Done:
     new_object, new_depfile = (
         path.with_name(f".{path.name}.tmp") for path in (source.object_file, source.depfile)
     )
+    began = file_clock()
     try:
         result = process.run(
             clang.command(compiler, project, source, new_object, new_depfile), cwd=project.root
@@ -43,7 +44,8 @@ def compile_source(project: Project, source: Source) -> Done:
         named = depfile.parse(new_depfile.read_bytes().decode(errors="surrogateescape"))
         # The source comes first, but clang writes a backslash in a name as "/" (llvm::sys::path::native).
         read = [str(source.path), *named[1:]]
-        missing = depfile.must_not_exist(read, clang.search_path(compiler, project, source), project.root)
+        search = clang.search_path(compiler, project, source)
+        missing = depfile.must_not_exist(read, search, project.root, began)
         new_depfile.rename(source.depfile)
         new_object.rename(source.object_file)
     finally:
@@ -81,10 +83,3 @@ def write_compile_commands(project: Project) -> None:
     path = project.root / COMPILE_COMMANDS
     if not path.exists() or path.read_bytes() != content:
         write_whole(path, content)
-
-
-def tidy(folder: Path) -> None:
-    """Remove what a killed build left half-written in an object's folder."""
-    for path in folder.glob(".*.tmp"):
-        if path.is_file():
-            path.unlink(missing_ok=True)

@@ -41,30 +41,45 @@ def parse(text: str) -> list[str]:
     return list(dict.fromkeys(re.sub(r"\\([ #])|\$(\$)", r"\1\2", word) for word in words))
 
 
-def must_not_exist(read: Sequence[str], search: SearchPath, root: Path) -> set[str]:
+def must_not_exist(read: Sequence[str], search: SearchPath, root: Path, began: int) -> set[str]:
     """The paths that clang looked at in vain, or would look at before what it found.
 
-    read: the files of the depfile, the source first, relative to root. What a skipped `#if` hides is
-    counted too: that can compile once too often, never once too rarely. An include whose name a
-    macro gives cannot be seen in the text; for the files that no visible name explains, every
-    folder that is searched before theirs is taken.
+    read: the files of the depfile, the source first, relative to root. began: when clang was started
+    (inputs.file_clock); a file that is newer, and that clang did not read, came too late for it.
+    What a skipped `#if` hides is counted too: that can compile once too often, never once too rarely.
+    An include whose name a macro gives cannot be seen in the text; for the files that no visible name
+    explains, every folder that may be searched before theirs is taken.
     """
+    known = set(map(normpath, read))
+
+    def found(place: str) -> bool:
+        return normpath(place) in known or _is_older(root / place, began)
+
     missing: set[str] = set()
     explained: set[str] = set()
     for path in read:
         for places, onward in _lookups((root / path).read_bytes(), str(Path(path).parent), search):
             for place in places:
-                if not (root / place).exists():
+                if not found(place):
                     missing.add(place)
                     continue
                 explained.add(normpath(place))
                 # include_next goes on from the folder of the file it stands in: later hits count.
                 if not onward:
                     break
+    includers = tuple(dict.fromkeys(str(Path(path).parent) for path in read))
     for path in read[1:]:
         if normpath(path) not in explained:
-            missing.update(place for place in _before(path, search) if not (root / place).exists())
+            missing.update(place for place in _before(path, includers, search) if not found(place))
     return missing
+
+
+def _is_older(path: Path, began: int) -> bool:
+    try:
+        status = path.stat()
+    except OSError:
+        return False
+    return max(status.st_mtime_ns, status.st_ctime_ns) < began
 
 
 def _lookups(text: bytes, folder: str, search: SearchPath) -> Iterator[tuple[list[str], bool]]:
@@ -80,10 +95,11 @@ def _lookups(text: bytes, folder: str, search: SearchPath) -> Iterator[tuple[lis
         yield list(dict.fromkeys(str(Path(at, word[1:-1])) for at in folders)), bool(found["next"])
 
 
-def _before(path: str, search: SearchPath) -> list[str]:
-    """path's place in each folder that is searched before the one it was found in."""
-    for at, folder in enumerate(search.angled):
-        if path.startswith(folder.rstrip("/") + "/"):
+def _before(path: str, includers: tuple[str, ...], search: SearchPath) -> Iterator[str]:
+    """The places that may be searched before path: in the folder of whoever includes it, and in those
+    of the search that come before the one it was found in."""
+    folders = search.quoted + search.angled
+    for at, folder in enumerate(folders):
+        if Path(path).is_relative_to(folder):
             below = Path(path).relative_to(folder)
-            return [str(Path(earlier, below)) for earlier in search.quoted + search.angled[:at]]
-    return []
+            yield from (str(Path(earlier, below)) for earlier in includers + folders[:at])

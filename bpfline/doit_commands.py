@@ -19,44 +19,50 @@ from types import FrameType
 from typing import Any
 
 from doit import cmd_clean, cmd_forget, cmd_info, cmd_list, cmd_run
+from doit.cmd_base import CmdOption, DoitCmdBase
 from doit.cmdparse import CmdParse, CmdParseError
-from doit.cmd_base import CmdOption
 from doit.exceptions import InvalidCommand, InvalidDodoFile, InvalidTask
 
 from bpfline_loader import privileges
+from bpfline_loader.files import write_whole
 
 from . import compile  # noqa: A004
-from .errors import INTERRUPTED, OK, USAGE, Problem, SettingsError
+from .errors import INTERRUPTED, OK, REFUSED, USAGE, Problem, SettingsError
 from .lock import project_lock
 from .process import stop_all
-from .progress import Progress
+from .progress import ExitStatus
 from .project import BUILD, Project
 from .settings import near
+from .sweep import sweep
 from .terminal import say
 
+_GITIGNORE = ".gitignore"
+_CLOSED_PIPE = 141  # what a shell gives a process that SIGPIPE ended
 
-class _InProject:
+
+class _InProject(DoitCmdBase):
     """What the commands below have in common. ours() is the command in a project of bpfline's."""
-
-    loader: Any
 
     def parse_execute(self, words: list[str]) -> Any:
         try:
             return super().parse_execute(words)
         except CmdParseError as error:
             # doit adds the representation of every option that there is.
-            say(f"doit: error: {str(error).partition(' (parsing')[0]}\n  help: doit help {self.name}")  # type: ignore[attr-defined]
+            say(f"doit: error: {str(error).partition(' (parsing')[0]}\n  help: doit help {self.name}")
             return USAGE
 
     def execute(self, params: Any, args: list[str]) -> Any:
         self.loader.setup(params)
         pipeline = self.loader.load_doit_config().get("bpfline")
         if pipeline is None:
-            return super().execute(params, args)
+            return self.elsewhere(params, args)
         return _guarded(lambda: self._in(pipeline, params, args))
 
+    def elsewhere(self, params: Any, args: list[str]) -> Any:
+        return super().execute(params, args)
+
     def _in(self, pipeline: Any, params: Any, args: list[str]) -> Any:
-        _become_owner(pipeline.project.root)
+        _prepare(pipeline.project.root)
         try:
             return self.ours(pipeline, params, args)
         except InvalidCommand as error:
@@ -95,7 +101,7 @@ class Clean(_InProject, cmd_clean.Clean):
             if args or params["cleanall"]:
                 return super().ours(pipeline, params, args)
             for path in sorted((pipeline.project.root / BUILD).iterdir()):
-                if path.name != ".gitignore":
+                if path.name != _GITIGNORE:
                     self._remove(path, params["dryrun"])
         return OK
 
@@ -134,30 +140,40 @@ class Run(_InProject, cmd_run.Run):
     verify_options: dict[str, Any] = {}  # noqa: RUF012 - replaced, never changed
 
     def parse_execute(self, words: list[str]) -> Any:
+        self._words = words
         if any(word == "verify" or word.startswith("verify:") for word in words):
             self.verify_options, words = _verify_options(words)
             if not words:
                 return USAGE
         return super().parse_execute(words)
 
+    def elsewhere(self, params: Any, args: list[str]) -> Any:
+        if self.verify_options:  # a task of that project's own, with options of its own
+            params, args = self.cmdparser.parse(self._words)
+            params.update(self.opt_vals)
+        return super().elsewhere(params, args)
+
+    def get_reporters(self) -> dict[str, Any]:
+        reporters = super().get_reporters()
+        return {name: type(name, (ExitStatus, reporter), {}) for name, reporter in reporters.items()}
+
     def ours(self, pipeline: Any, params: Any, args: list[str]) -> Any:
         asked = self._asked_by_name() and not args
         chosen = params["prog"]
         if not asked and (chosen is not None or params["for_"] is not None):
             raise SettingsError("--prog and --for go with a bare `doit run`", help="doit run --for 5")
-        objects = {source.object: source for source in pipeline.project.sources}
-        if chosen is not None and chosen not in objects:
-            raise SettingsError(f"there is no object '{chosen}'", help=near(chosen, objects))
         pipeline.log = self.verify_options.get("log", "auto")
         pipeline.again = self.verify_options.get("again", False)
         with _locked(pipeline.project):
-            _sweep(pipeline.project)
+            objects = {source.object: source for source in pipeline.project.sources}
+            if chosen is not None and chosen not in objects:
+                raise SettingsError(f"there is no object '{chosen}'", help=near(chosen, objects))
+            sweep(pipeline.project)
             for warning in pipeline.project.warnings():
                 say(warning)
-            status = super().ours(pipeline, params, [f"build:{chosen}"] if chosen else args)
-            if params["reporter"] is Progress:
-                status = Progress.status
-            if objects and status == OK:
+            super().ours(pipeline, params, [f"build:{chosen}"] if chosen else args)
+            status = ExitStatus.status
+            if objects and status in (OK, REFUSED):
                 compile.write_compile_commands(pipeline.project)
         if self.verify_options:
             status = max(status, self._judge(pipeline))
@@ -225,59 +241,45 @@ def _locked(project: Project) -> Any:
     return project_lock(project.root, lambda holder: say(f"waiting for {holder}, which builds here"))
 
 
-def _become_owner(root: Path) -> None:
-    """Lower this process from root to whom the build belongs: the owner of build/, or the user who
-    called sudo where it must be made, or the project's owner."""
-    if os.geteuid() != 0:
-        return
+def _prepare(root: Path) -> None:
+    """Make build/ where there is none, and lower this process from root to whom it belongs: its owner;
+    where it must be made that is the project's owner, or the user who called sudo."""
     build = root / BUILD
-    if not build.is_dir():
+    made = not build.is_dir()
+    if made:
         build.mkdir(exist_ok=True)
-        owner = root.stat()
-        uid = owner.st_uid or int(os.environ.get("SUDO_UID", "0"))
-        gid = owner.st_gid if owner.st_uid else int(os.environ.get("SUDO_GID", "0"))
-        os.chown(build, uid, gid)
-    owner = build.stat()
-    if owner.st_uid != 0:
-        privileges.lower(owner.st_uid, owner.st_gid)
-
-
-def _sweep(project: Project) -> None:
-    """Remove the folders of objects that no source gives any more, and what killed builds left."""
-    build = project.root / BUILD
-    objects = {source.object: source for source in project.sources}
-    for depfile in build.rglob("*.d"):
-        folder = depfile.parent
-        name = str(folder.relative_to(build))
-        if depfile.stem == folder.name and name not in objects and "@" not in name:
-            say(f"removing {folder.relative_to(project.root)}: its source is gone")
-            shutil.rmtree(folder, ignore_errors=True)
-            # net/x leaves net/ behind, when it was the last there.
-            for parent in folder.relative_to(build).parents[:-1]:
-                try:
-                    (build / parent).rmdir()
-                except OSError:
-                    break
-    for source in objects.values():
-        compile.tidy(project.root / source.folder)
+    if os.geteuid() == 0:
+        if made:
+            owner = root.stat()
+            uid = owner.st_uid or int(os.environ.get("SUDO_UID", "0"))
+            gid = owner.st_gid if owner.st_uid else int(os.environ.get("SUDO_GID", "0"))
+            os.chown(build, uid, gid)
+        owner = build.stat()
+        if owner.st_uid != 0:
+            privileges.lower(owner.st_uid, owner.st_gid)
+    if made:
+        write_whole(build / _GITIGNORE, b"*\n!.gitignore\n")
 
 
 def _guarded(command: Callable[[], Any]) -> Any:
     """The command's exit status, whatever ends it; SIGTERM and SIGHUP end it as Ctrl-C does."""
     before = {number: signal.signal(number, _interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
-        return command()
+        status = command()
+        sys.stdout.flush()
+        return status
     except Problem as problem:
         say(str(problem))
         return problem.status
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # once is enough
         stop_all()
         say("doit: interrupted; what was done is kept")
         return INTERRUPTED
     except BrokenPipeError:
         # Nobody reads on; Python would complain once more when it flushes at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return OK
+        return _CLOSED_PIPE
     except OSError as error:
         say(f"{error.filename or 'doit'}: error: {error.strerror or error}")
         return 2

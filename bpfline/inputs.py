@@ -24,6 +24,9 @@ _TICK_NS = 50_000_000
 State = tuple[int, int, str] | None
 """A file as it was: (mtime in ns, 0 if that cannot be trusted; size; sha256), or None: it was not there."""
 
+# How far a file's time, which the kernel takes from its last tick, can be behind the clock.
+_BEHIND_NS = 20_000_000
+
 _hashed: dict[tuple[str, int, int, int, int], str] = {}
 
 
@@ -31,7 +34,7 @@ def state(path: str | Path) -> State:
     """The file at path now. A folder, or what cannot be read, counts as changed with its time."""
     try:
         status = os.stat(path)  # noqa: PTH116 - also for str
-    except (FileNotFoundError, NotADirectoryError):
+    except OSError:  # a link that leads nowhere, or a folder that is closed to us, hold nothing either
         return None
     key = (str(path), status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
     racy = time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) < _TICK_NS
@@ -50,7 +53,7 @@ def state(path: str | Path) -> State:
 def _same(path: str, before: Any) -> bool:
     """Whether path is what it was; its content is read only where its time or size says nothing."""
     if before is None:
-        return not os.path.lexists(path)
+        return state(path) is None
     mtime, size, digest = before
     try:
         status = os.stat(path)  # noqa: PTH116
@@ -93,9 +96,14 @@ def why_stale(values: Mapping[str, Any], key: str) -> str | None:
 
 
 def _change(path: str, before: Any) -> str:
-    if not os.path.lexists(path):
+    if state(path) is None:
         return "is gone"
     return "appeared" if before is None else "changed"
+
+
+def file_clock() -> int:
+    """A time in ns that no file which changes from now on will be older than."""
+    return time.time_ns() - _BEHIND_NS
 
 
 def snapshot(paths: Iterable[str | Path]) -> dict[str, State]:

@@ -19,7 +19,22 @@ from bpfline_loader import bundle as bundle_
 from bpfline_loader import verify as loader_verify
 from bpfline_loader.verdict import Verdict
 
-from . import audit, clang, compile, depfile, elf, host_compiler, lines, link, parts, render, sections, state  # noqa: A004
+from . import (
+    __version__,
+    audit,
+    clang,
+    compile,  # noqa: A004
+    cstring,
+    depfile,
+    elf,
+    host_compiler,
+    lines,
+    link,
+    parts,
+    render,
+    sections,
+    state,
+)
 from .progress import Progress
 from .project import Project, Source
 from .step import Done, Step, task
@@ -109,7 +124,11 @@ def _audit(project: Project, source: Source) -> Task:
         doc=f"the programs of {source.object_file}",
         inputs=[source.object_file],
         targets=[source.folder / parts.FILE],
-        key=lambda: (source.settings.entry, source.settings.license, _code(audit, elf, lines, link, parts)),
+        key=lambda: (
+            source.settings.entry,
+            source.settings.license,
+            _code(audit, elf, lines, link, parts, sections),
+        ),
         work=lambda: parts.write(source),
     )
 
@@ -127,8 +146,9 @@ def _config(project: Project, source: Source) -> Task:
         inputs=render.inputs(project, source),
         targets=[source.folder / bundle_.DESCRIPTION],
         key=lambda: (
-            *(settings.type, settings.attach, settings.mcpu or project.settings.mcpu),
-            *(clang.find(project).version, render.templates(project), _code(render)),
+            *(str(source.path), settings.type, settings.attach, settings.mcpu or project.settings.mcpu),
+            *(clang.find(project).version, render.templates(project)),
+            *(__version__, _code(render, cstring, sections)),
         ),
         work=lambda: render.render(project, source, clang.find(project).version),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import subprocess
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,6 +24,7 @@ PASSED_ON = ("PATH", "HOME", "TMPDIR", "CCACHE_DIR", "LD_LIBRARY_PATH")
 
 _running: set[subprocess.Popen[bytes]] = set()
 _running_lock = threading.Lock()
+_stopped = threading.Event()
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,8 @@ def run(argv: Sequence[str], *, cwd: Path | None = None, env: Mapping[str, str] 
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            # A group of its own: Ctrl-C reaches us alone, and stop_all() the tool's own children too.
+            process_group=0,
             **_as_user(),
         )
     except FileNotFoundError:
@@ -72,13 +76,16 @@ def run(argv: Sequence[str], *, cwd: Path | None = None, env: Mapping[str, str] 
 
 @contextmanager
 def running(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """While we wait for process: it ends with us, however we end."""
+    """While we wait for process: it ends with us, however we end. KeyboardInterrupt after stop_all()."""
     with _running_lock:
         _running.add(process)
     try:
-        yield
+        if not _stopped.is_set():
+            yield
+        if _stopped.is_set():
+            raise KeyboardInterrupt
     except BaseException:
-        process.kill()
+        _kill(process)
         process.wait()
         raise
     finally:
@@ -87,10 +94,22 @@ def running(process: subprocess.Popen[bytes]) -> Iterator[None]:
 
 
 def stop_all() -> None:
-    """End every process that a thread of ours still waits for: nobody wants its result any more."""
+    """End every process that a thread of ours still waits for, and any that one starts from now on:
+    nobody wants its result any more."""
     with _running_lock:
+        _stopped.set()
         for process in _running:
-            process.kill()
+            _kill(process)
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """End process, and its children where it leads a group of its own."""
+    if process.poll() is not None:
+        return
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        process.kill()
 
 
 def _as_user() -> dict[str, Any]:

@@ -5,26 +5,41 @@ from __future__ import annotations
 
 from typing import Any
 
-from doit.exceptions import BaseFail, UnmetDependency
+from doit.exceptions import BaseFail, TaskFailed, UnmetDependency
 from doit.reporter import ConsoleReporter
 
-from .errors import OK, UNABLE, printable
+from .errors import OK, REFUSED, UNABLE, printable
 from .step import StepFailed
 from .terminal import say
 
 
-class Progress(ConsoleReporter):
-    """doit's console reporter with the reason why each task runs, and without tracebacks.
+class ExitStatus:
+    """Mixed into every reporter, because a reporter hears of every failure.
 
     status: the exit status that the failures so far ask for.
     """
 
-    desc = "bpfline's: progress and reasons on standard error"
     status = OK
 
-    def __init__(self, outstream: object, options: dict[str, Any]):
-        super().__init__(outstream, options)
-        Progress.status = OK
+    @staticmethod
+    def count(fail: BaseFail) -> None:
+        if not isinstance(fail, UnmetDependency):
+            plain = REFUSED if isinstance(fail, TaskFailed) else UNABLE
+            ExitStatus.status = max(ExitStatus.status, getattr(fail, "status", plain))
+
+    def add_failure(self, task: Any, fail: BaseFail) -> None:
+        self.count(fail)
+        super().add_failure(task, fail)  # type: ignore[misc]  # the reporter's
+
+    def runtime_error(self, message: str) -> None:
+        ExitStatus.status = UNABLE
+        super().runtime_error(message)  # type: ignore[misc]
+
+
+class Progress(ExitStatus, ConsoleReporter):
+    """doit's console reporter with the reason why each task runs, and without tracebacks."""
+
+    desc = "bpfline's: progress and reasons on standard error"
 
     def write(self, text: str) -> None:
         say(text.removesuffix("\n"))
@@ -38,20 +53,17 @@ class Progress(ConsoleReporter):
         say(f"-- {task.title()}")
 
     def add_failure(self, task: Any, fail: BaseFail) -> None:
+        self.count(fail)
         if isinstance(fail, UnmetDependency):
             if task.actions:
                 say(f"!! {task.title()}  (waits for {fail.message})")
             return
-        if isinstance(fail, StepFailed):
-            Progress.status = max(Progress.status, fail.status)
-        else:
-            Progress.status = max(Progress.status, UNABLE)
+        if not isinstance(fail, StepFailed):
             say(f"{task.name}: error: {fail.get_msg().strip()}")
         self.failures.append({"task": task, "exception": fail})
 
     def complete_run(self) -> None:
         for message in self.runtime_errors:
-            Progress.status = UNABLE
             say(f"error: {message}")
         if self.failures:
             say("failed: " + ", ".join(printable(failure["task"].name) for failure in self.failures))

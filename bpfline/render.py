@@ -74,7 +74,8 @@ def render(project: Project, source: Source, clang: str) -> Done:
     found = parts.read(source)
     bundle = _bundle(project, source, found, clang)
     data = _data(source, bundle)
-    ours = _environment(OURS)
+    read: set[str] = set()
+    ours = _environment(OURS, read)
     wrote = [source.folder / bundle_.DESCRIPTION]
     write_whole(wrote[0], _rendered(ours, bundle_.DESCRIPTION + SUFFIX, data))
     bundle_.read(source.folder)  # what the loader could not read is said now
@@ -82,11 +83,11 @@ def render(project: Project, source: Source, clang: str) -> Done:
         wrote.append(source.folder / C_LOADER)
         write_whole(wrote[-1], _rendered(ours, C_LOADER + SUFFIX, data))
     if project.settings.templates is not None:
-        own = _environment(Path(project.settings.templates))
+        own = _environment(Path(project.settings.templates), read)
         for path in templates(project):
             wrote.append(source.folder / path.with_suffix(""))
             write_whole(wrote[-1], _rendered(own, str(path), data))
-    return Done(wrote=wrote)
+    return Done(read=read, wrote=wrote)
 
 
 def _for_c_loader(program: bundle_.Program) -> bool:
@@ -141,11 +142,19 @@ def _data(source: Source, bundle: bundle_.Bundle) -> dict[str, Any]:
     }
 
 
-def _environment(folder: Path) -> jinja2.Environment:
+def _environment(folder: Path, read: set[str]) -> jinja2.Environment:
+    """The templates in folder. read: gets the path of each that is used, also of those it includes."""
     import jinja2
 
+    files = jinja2.FileSystemLoader(folder)
+
+    def source(name: str) -> tuple[str, str, Any]:
+        found = files.get_source(environment, name)
+        read.add(found[1])
+        return found
+
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(folder),
+        loader=jinja2.FunctionLoader(source),
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
         trim_blocks=True,

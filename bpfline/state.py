@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,8 @@ class TaskStates(SqliteDB):
         try:
             self._open(name, codec, module_name)
         except (sqlite3.Error, DatabaseException, UnicodeDecodeError):
+            if path.is_dir():
+                shutil.rmtree(path)
             for suffix in ("", "-journal", "-wal", "-shm"):
                 path.with_name(path.name + suffix).unlink(missing_ok=True)
             say(f"{path}: warning: was damaged and is begun anew; everything is built again")

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +12,11 @@ from doit.action import BaseAction
 from doit.exceptions import TaskFailed
 
 from .errors import UNABLE, Problem
-from .inputs import Receipt, digest_of, snapshot, why_stale
+from .inputs import Receipt, State, digest_of, file_clock, snapshot, why_stale
 from .terminal import say, say_bytes
 
 # A source that somebody saves all the time is compiled this often, then left for the next build.
 _ATTEMPTS = 5
-# Files changed shortly before a step began can be those it read or not: a clock tick.
-_TICK_NS = 20_000_000
 
 
 @dataclass(frozen=True)
@@ -86,7 +83,7 @@ class Step(BaseAction):
         key = digest_of(self.key())
         known = {*self.inputs, *self.before.get("inputs", {})}
         for attempt in range(1, _ATTEMPTS + 1):
-            began = time.time_ns() - _TICK_NS
+            began = file_clock()
             then = snapshot(known)
             done = self.work()
             missing = set(map(str, done.missing))
@@ -98,7 +95,9 @@ class Step(BaseAction):
             known = set(now)
         say_bytes(done.words)
         # What still moved is remembered as unknown, so the next build runs this step again.
-        inputs = {path: (0, -1, "") if path in moved else state for path, state in now.items()}
+        inputs: dict[str, State] = {
+            path: (0, -1, "") if path in moved else state for path, state in now.items()
+        }
         outputs = snapshot(done.wrote)
         self._remove_old(outputs)
         return Receipt(key, inputs, outputs)
@@ -115,7 +114,7 @@ def _failed(problem: Problem) -> StepFailed:
     return StepFailed(problem)
 
 
-def _moved(path: str, then: Mapping[str, Any], now: Mapping[str, Any], began: int) -> bool:
+def _moved(path: str, then: Mapping[str, State], now: Mapping[str, State], began: int) -> bool:
     """Whether path may have changed while the step ran."""
     if path in then:
         return _content(then[path]) != _content(now[path])
@@ -126,7 +125,7 @@ def _moved(path: str, then: Mapping[str, Any], now: Mapping[str, Any], began: in
     return changed >= began
 
 
-def _content(state: Any) -> Any:
+def _content(state: State) -> tuple[int, str] | None:
     return None if state is None else state[1:]
 
 

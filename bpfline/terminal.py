@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import sys
 import threading
+from io import UnsupportedOperation
 
 # CSI sequences (ECMA-48): the colours that clang writes.
 _COLOURS = re.compile(rb"\x1b\[[0-9;]*[A-Za-z]")
@@ -35,10 +37,18 @@ def say_bytes(words: bytes) -> None:
     if not in_colour():
         words = _COLOURS.sub(b"", words)
     with _one_at_a_time:
-        sys.stderr.flush()
-        stream = getattr(sys.stderr, "buffer", None)
-        if stream is None:
+        try:
+            sys.stderr.flush()
+            _write(sys.stderr.fileno(), words)
+        except UnsupportedOperation:  # something in Python took the place of standard error
             sys.stderr.write(words.decode(errors="replace"))
-        else:
-            stream.write(words)
-            stream.flush()
+        except OSError:
+            pass  # nobody reads it: no reason not to do the work
+
+
+def _write(handle: int, words: bytes) -> None:
+    while words:
+        try:
+            words = words[os.write(handle, words) :]
+        except BlockingIOError:  # some CI systems hand over a standard error that does not block
+            select.select([], [handle], [])
