@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import gc
 import os
 import resource
 from collections.abc import Callable
@@ -131,6 +132,7 @@ def test_when_memory_is_refused_a_lower_level_is_kept_and_that_is_said() -> None
     code = insns.refused(40_000)
 
     def limit() -> None:
+        gc.collect()  # what earlier tests left would make room later
         pages = int(open("/proc/self/statm").read().split()[0])  # noqa: PTH123, SIM115
         most = pages * resource.getpagesize() + (4 << 20)
         resource.setrlimit(resource.RLIMIT_AS, (most, most))
