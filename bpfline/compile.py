@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 from bpfline_loader.files import write_whole
 
@@ -25,6 +26,8 @@ def key(project: Project, source: Source) -> object:
 def compile_source(project: Project, source: Source) -> Done:
     """Run clang for source. CompileError when it refuses; its words go to standard error."""
     compiler = clang.find(project)
+    with source.path.open("rb"):  # an OSError here; clang would call it a source that does not compile
+        pass
     source.folder.mkdir(parents=True, exist_ok=True)
     # The names are always the same, for clang puts that of the depfile's target into the depfile.
     new_object, new_depfile = (
@@ -45,7 +48,14 @@ def compile_source(project: Project, source: Source) -> Done:
         # The source comes first, but clang writes a backslash in a name as "/" (llvm::sys::path::native).
         read = [str(source.path), *named[1:]]
         search = clang.search_path(compiler, project, source)
-        missing = depfile.must_not_exist(read, search, project.root, began)
+        try:
+            missing = depfile.must_not_exist(read, search, project.root, began)
+        except FileNotFoundError as error:
+            raise ToolError(
+                "was read by clang but is not there: it was removed since, or its name holds a backslash",
+                where=os.path.relpath(error.filename, project.root),
+                help="build again, or rename it",
+            ) from None
         new_depfile.rename(source.depfile)
         new_object.rename(source.object_file)
     finally:

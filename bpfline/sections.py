@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -53,8 +54,8 @@ def dump(object_file: ObjectFile, into: Path, objcopy: str) -> list[Path]:
     names = file_names(sections)
     into.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".sections.", suffix=".tmp", dir=into.parent) as temporary:
-        files = {section.name: Path(temporary, names[section.index]) for section in sections if section.size}
-        _objcopy(object_file.path, files, Path(temporary, "copy"), objcopy)
+        files = {section.name: names[section.index] for section in sections if section.size}
+        _objcopy(object_file.path, files, Path(temporary), objcopy)
         fresh = Path(temporary, "new")
         fresh.mkdir()
         for section in sections:
@@ -69,15 +70,22 @@ def dump(object_file: ObjectFile, into: Path, objcopy: str) -> list[Path]:
     return [into / name for name in names.values()]
 
 
-def _objcopy(object_file: Path, files: dict[str, Path], copy: Path, objcopy: str) -> None:
+def _objcopy(object_file: Path, files: dict[str, str], into: Path, objcopy: str) -> None:
+    """Dump sections by their names to files in into, and the copy beside them.
+
+    into is its current directory: in the path of an output it would take a "%" for a random digit
+    (llvm::sys::fs::createUniquePath).
+    """
     path = shutil.which(objcopy)
     if path is None:
         raise ToolError(
             "is not installed", where=objcopy, help="apt install llvm, or set tool.bpfline.objcopy"
         )
     dumps = [f"--dump-section={name}={file}" for name, file in files.items() if "=" not in name]
-    # Path.cwd() for an object whose name begins with a dash.
-    result = process.run([path, *dumps, str(Path.cwd() / object_file), str(copy)])
+    result = process.run([str(Path(path).absolute()), *dumps, str(object_file.absolute()), "copy"], cwd=into)
+    if result.returncode == -signal.SIGBUS:  # it writes through mmap(2), which a full disk ends so
+        raise ToolError("no space left on device for its sections", where=object_file, help=result.ended)
     if result.returncode:
-        words = result.stderr.decode(errors="replace").strip().splitlines()
-        raise ToolError(f"{words[-1] if words else 'failed'} ({result.ended})", where=object_file)
+        words = result.stderr.decode(errors="replace").splitlines()
+        complaint = next((line for line in words if "error: " in line.lower()), "llvm-objcopy failed")
+        raise ToolError(f"cannot be dumped: {complaint}", where=object_file, help=result.ended)
