@@ -11,7 +11,7 @@ from bpfline.pipeline import (
     task_sections,  # build/*/sections/*.bin
     task_verify,  # every program goes through the kernel's verifier
 )
-from bpfline.tool_task import installed, tool
+from bpfline.tool_task import module, script, tool
 
 __all__ = [
     "DOIT_CONFIG",
@@ -29,11 +29,11 @@ __all__ = [
 
 def task_lint():
     """style, types, and that the loader runs on Python 3.9"""
-    yield tool("style", installed("ruff", "check", "."), doc="ruff check")
-    yield tool("format", installed("ruff", "format", "--check", "."), doc="ruff format --check")
-    yield tool("types", installed("mypy", "--cache-dir=build/.mypy"), doc="mypy --strict")
+    yield tool("style", module("ruff", "check", "."), doc="ruff check")
+    yield tool("format", module("ruff", "format", "--check", "."), doc="ruff format --check")
+    yield tool("types", module("mypy", "--cache-dir=build/.mypy"), doc="mypy --strict")
     yield tool(
-        "loader", installed("vermin", "--target=3.9-", "--no-tips", "--violations", "loader"), doc="vermin"
+        "loader", script("vermin", "--target=3.9-", "--no-tips", "--violations", "loader"), doc="vermin"
     )
 
 
@@ -41,4 +41,4 @@ def task_test():
     """the whole test suite: lint, types and pytest, the kernel's tests among it"""
     doc = "the whole test suite: lint, types and pytest, the kernel's tests among it"
     yield {"name": None, "doc": doc, "task_dep": ["lint"]}
-    yield tool("pytest", installed("pytest"), doc="pytest", as_root=True)
+    yield tool("pytest", module("pytest"), doc="pytest", as_root=True)

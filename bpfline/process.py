@@ -61,7 +61,7 @@ def run(argv: Sequence[str], *, cwd: Path | None = None, env: Mapping[str, str] 
             stderr=subprocess.PIPE,
             # A group of its own: Ctrl-C reaches us alone, and stop_all() the tool's own children too.
             process_group=0,
-            **_as_user(),
+            **as_user(),
         )
     except FileNotFoundError:
         raise ToolError(
@@ -112,6 +112,6 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
         process.kill()
 
 
-def _as_user() -> dict[str, Any]:
+def as_user() -> dict[str, Any]:
     """Popen's arguments that give a tool no way back to root, when this process was lowered from it."""
     return {"user": os.geteuid(), "group": os.getegid()} if privileges.can_raise() else {}

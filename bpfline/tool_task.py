@@ -14,7 +14,7 @@ from doit.action import BaseAction
 from bpfline_loader import privileges
 
 from .errors import REFUSED, UNABLE, Problem
-from .process import running
+from .process import as_user, running
 from .step import StepFailed
 
 
@@ -29,10 +29,10 @@ class Tool(BaseAction):
         self.values: dict[str, Any] = {}
 
     def execute(self, out: object = None, err: object = None) -> StepFailed | None:
-        owner = 0 if self.as_root and privileges.can_raise() else None
+        owner = {"user": 0, "group": 0} if self.as_root and privileges.can_raise() else as_user()
         sys.stdout.flush()
         try:
-            process = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, user=owner, group=owner)
+            process = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, **owner)
             with running(process):
                 status = process.wait()
         except OSError as error:
@@ -55,6 +55,12 @@ def tool(
     }
 
 
-def installed(name: str, *words: str) -> list[str]:
-    """The argv of a command that is installed beside the Python that runs doit."""
-    return [str(Path(sys.executable).with_name(name)), *words]
+def module(*words: str) -> list[str]:
+    """The argv of a Python module's command. The scripts in .venv/bin would not do: their first line
+    breaks where the project's path holds a quote."""
+    return [sys.executable, "-m", *words]
+
+
+def script(name: str, *words: str) -> list[str]:
+    """The argv of a Python script that is installed beside the Python that runs doit."""
+    return [sys.executable, str(Path(sys.executable).with_name(name)), *words]

@@ -111,6 +111,9 @@ def _program() -> int:
         status = errors.OK if "run" in sys.argv[1:2] else errors.INTERRUPTED
     except BrokenPipeError:
         status = errors.OK
+    except OSError as error:  # a full disk behind it, say
+        print(f"standard output: error: cannot be written: {error.strerror}", file=sys.stderr)
+        status = errors.UNABLE
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
