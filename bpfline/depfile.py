@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from os.path import normpath
 from pathlib import Path
 
-# An include as the preprocessor sees it, and the operators that only look.
+# An include as the preprocessor sees it, the operators that only look, and a macro that gives either
+# its name.
 _DIRECTIVE = re.compile(
-    rb"""(?:^[ \t]*\#[ \t]*(?:include|import)|__has_include)(?P<next>_next)?
+    rb"""(?:^[ \t]*\#[ \t]*(?:include|import|(?P<macro>define)[ \t]+\w+)|__has_include)(?P<next>_next)?
          [ \t]*\(?[ \t]*(?P<name>"[^"\n]+"|<[^>\n]+>)""",
     re.VERBOSE | re.MULTILINE,
 )
@@ -33,11 +34,11 @@ class SearchPath:
 def parse(text: str) -> list[str]:
     """The prerequisites in a depfile of clang's, in their order, each once.
 
-    Make's escapes as clang writes them: `\\ ` for a space, `\\#`, `$$`, and a backslash before a
-    space doubled (clang/lib/Frontend/DependencyFile.cpp, PrintFilename).
+    Make's escapes as clang writes them: `\\ ` for a space, `\\#` and `$$`; for a backslash in a name it
+    writes a slash (clang/lib/Frontend/DependencyFile.cpp, PrintFilename).
     """
     _, _, names = text.partition(": ")
-    words = re.findall(r"(?:\\[ #\\]|\$\$|[^\s\\]|\\(?!\n))+", names.replace("\\\n", " \n"))
+    words = re.findall(r"(?:\\[ #]|\$\$|[^\s\\]|\\(?!\n))+", names.replace("\\\n", " \n"))
     return list(dict.fromkeys(re.sub(r"\\([ #])|\$(\$)", r"\1\2", word) for word in words))
 
 
@@ -58,16 +59,18 @@ def must_not_exist(read: Sequence[str], search: SearchPath, root: Path, began: i
     missing: set[str] = set()
     explained: set[str] = set()
     for path in read:
-        for places, onward in _lookups((root / path).read_bytes(), str(Path(path).parent), search):
+        for places, kind in _lookups((root / path).read_bytes(), str(Path(path).parent), search):
             for place in places:
                 if not found(place):
                     missing.add(place)
                     continue
-                explained.add(normpath(place))
+                if kind != "macro":
+                    explained.add(normpath(place))
                 # include_next goes on from the folder of the file it stands in: later hits count.
-                if not onward:
+                if kind != "next":
                     break
-    includers = tuple(dict.fromkeys(str(Path(path).parent) for path in read))
+    # "." is where the name after -include is looked for.
+    includers = tuple(dict.fromkeys([*(str(Path(path).parent) for path in read), "."]))
     for path in read[1:]:
         if normpath(path) not in explained:
             missing.update(place for place in _before(path, includers, search) if not found(place))
@@ -82,9 +85,10 @@ def _is_older(path: Path, began: int) -> bool:
     return max(status.st_mtime_ns, status.st_ctime_ns) < began
 
 
-def _lookups(text: bytes, folder: str, search: SearchPath) -> Iterator[tuple[list[str], bool]]:
-    """(places in the order of the search, whether it is include_next) of each name in text."""
-    if b"include" not in text and b"import" not in text:
+def _lookups(text: bytes, folder: str, search: SearchPath) -> Iterator[tuple[list[str], str | None]]:
+    """(places in the order of the search, "next", "macro" or None for how it is named) of each name in
+    text."""
+    if b'"' not in text and b"<" not in text:  # vmlinux.h is large, and has neither
         return
     if b"\\\n" in text or b"\\\r" in text:
         text = _SPLICE.sub(b"", text)
@@ -92,7 +96,8 @@ def _lookups(text: bytes, folder: str, search: SearchPath) -> Iterator[tuple[lis
         word = found["name"].decode(errors="surrogateescape")
         folders = ((folder, *search.quoted) if word[0] == '"' else ()) + search.angled
         # An absolute name is the only place whatever the folder.
-        yield list(dict.fromkeys(str(Path(at, word[1:-1])) for at in folders)), bool(found["next"])
+        places = list(dict.fromkeys(str(Path(at, word[1:-1])) for at in folders))
+        yield places, "macro" if found["macro"] else "next" if found["next"] else None
 
 
 def _before(path: str, includers: tuple[str, ...], search: SearchPath) -> Iterator[str]:

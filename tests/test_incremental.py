@@ -439,6 +439,15 @@ def test_include_next_is_followed(searched: Project) -> None:
     assert searched.returned("one") == 15
 
 
+def test_a_header_whose_name_holds_a_backslash_is_refused_in_words(two: Project) -> None:
+    """clang's depfile has a slash instead: what it names is not there."""
+    two.write("inc/a\\b.h", "#define B 5\n")
+    two.program("two", "B", above="#include <a\\b.h>")
+    refused = two.build(status=2)
+    assert "inc/a/b.h: error: was read by clang but is not there" in refused.stderr
+    assert two.returned("two") == 2
+
+
 # Sources that go and come
 
 
