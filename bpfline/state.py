@@ -25,6 +25,7 @@ class TaskStates(SqliteDB):
     """
 
     desc = "sqlite3, committed after each task"
+    _told = False  # that it cannot be written
 
     def __init__(self, name: str, codec: Any, *, module_name: str | None = None):
         path = Path(name)
@@ -78,4 +79,7 @@ class TaskStates(SqliteDB):
         try:
             write()
         except sqlite3.Error as error:
+            if self._told:
+                return
+            self._told = True
             say(f"{self.name}: warning: cannot be written ({error}); the next build does more than it must")

@@ -16,8 +16,11 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def printable(text: object) -> str:
-    """text on one line, with control characters as \\xNN: names and logs come from others."""
-    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", str(text))
+    """text on one line, with control characters as \\xNN: names and logs come from others.
+
+    A byte of a file's name that is not UTF-8 (a surrogate, PEP 383) is shown as that byte.
+    """
+    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]) & 0xFF:02x}", str(text))
 
 
 class Problem(Exception):
