@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import sqlite3
 from pathlib import Path
@@ -16,11 +17,34 @@ from .terminal import say
 FILE = BUILD / ".doit.db"
 
 
+class _Checked:
+    """doit's codec with a digest before each record. _LAYOUT: changes with what a record holds."""
+
+    _LAYOUT = b"1"
+
+    def __init__(self, codec: Any):
+        self._codec = codec
+
+    def encode(self, data: Any) -> str:
+        text = self._codec.encode(data)
+        return f"{self._digest(text)} {text}"
+
+    def decode(self, record: str) -> Any:
+        digest, _, text = record.partition(" ")
+        if digest != self._digest(text):
+            raise ValueError("not what was written")
+        return self._codec.decode(text)
+
+    def _digest(self, text: str) -> str:
+        return hashlib.sha256(self._LAYOUT + text.encode(errors="surrogatepass")).hexdigest()[:16]
+
+
 class TaskStates(SqliteDB):
     """doit's sqlite3 backend with three mends.
 
     It commits when a task is done, not when all are: after SIGKILL a finished task stays finished.
-    A damaged file is thrown away: everything is then built again, which is slow and right.
+    A damaged file is thrown away, a damaged record is none: what it told of is built again, which is
+    slow and right.
     And when it cannot be written (a full disk, build/ removed meanwhile), the build goes on.
     """
 
@@ -41,19 +65,21 @@ class TaskStates(SqliteDB):
             self._open(name, codec, module_name)
 
     def _open(self, name: str, codec: Any, module_name: str | None) -> None:
-        super().__init__(name, codec, module_name=module_name)
+        super().__init__(name, _Checked(codec), module_name=module_name)
+        # Whoever else has opened it is no build: the project's lock keeps those apart.
+        self._conn.execute("pragma busy_timeout = 250")
         # A lost write after a power failure costs one build; an fsync for each task costs every build.
         self._conn.execute("pragma synchronous = off")
         if self._conn.execute("pragma quick_check").fetchone() != {"quick_check": "ok"}:
             self._conn.close()
             raise sqlite3.DatabaseError("quick_check")
+        self._conn.execute("select count(task_id), count(task_data) from doit")
 
     def _get_task_data(self, task_id: str) -> dict[str, Any]:
         try:
-            data = super()._get_task_data(task_id)
+            return super()._get_task_data(task_id) or {}
         except (sqlite3.Error, ValueError):
             return {}
-        return data if isinstance(data, dict) else {}
 
     def set(self, task_id: str, dependency: str, value: object) -> None:
         super().set(task_id, dependency, value)

@@ -63,9 +63,6 @@ class Step(BaseAction):
             why = why_stale(values, digest_of(self.key()))
         except Problem:
             why = "its settings or tools changed"  # execute() says what is wrong with them
-        except (TypeError, ValueError, AttributeError):
-            why = "its record is damaged"
-            self.before = {}
         self.why = why or ""
         return why is None
 
