@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from doit import cmd_clean, cmd_forget, cmd_info, cmd_list, cmd_run
-from doit.cmd_base import CmdOption, DoitCmdBase
+from doit.cmd_base import CmdOption, DoitCmdBase, check_tasks_exist
 from doit.cmdparse import CmdParse, CmdParseError
 from doit.exceptions import InvalidCommand, InvalidDodoFile, InvalidTask
 
@@ -47,8 +48,7 @@ class _InProject(DoitCmdBase):
         try:
             return super().parse_execute(words)
         except CmdParseError as error:
-            # doit adds the representation of every option that there is.
-            say(f"doit: error: {str(error).partition(' (parsing')[0]}\n  help: doit help {self.name}")
+            say(str(SettingsError(_one_line(error), where="doit", help=f"doit help {self.name}")))
             return USAGE
 
     def execute(self, params: Any, args: list[str]) -> Any:
@@ -66,14 +66,18 @@ class _InProject(DoitCmdBase):
         try:
             return self.ours(pipeline, params, args)
         except InvalidCommand as error:
-            if error.not_found is None:
-                raise SettingsError(str(error)) from None
-            known = [task.name for task in getattr(self, "task_list", ())]
-            raise SettingsError(
-                f"there is no task or target '{error.not_found}'", help=near(error.not_found, known)
-            ) from None
+            raise self._wrong(error) from None
         except (InvalidDodoFile, InvalidTask) as error:
             raise SettingsError(str(error)) from None
+
+    def _wrong(self, error: InvalidCommand) -> Problem:
+        what, _, help_ = str(error).partition("\n")
+        found = re.fullmatch(r"'(.*)' is not a task\.", what)
+        name = found[1] if found else error.not_found
+        if name is None:
+            return SettingsError(what, help=help_)
+        known = [task.name for task in self.task_list if ":" in name or not task.subtask_of]
+        return SettingsError(f"there is no task or target '{name}'", help=near(name, known))
 
     def ours(self, pipeline: Any, params: Any, args: list[str]) -> Any:
         return super().execute(params, args)
@@ -84,11 +88,17 @@ class List(_InProject, cmd_list.List):
 
 
 class Info(_InProject, cmd_info.Info):
-    pass
+    def _execute(self, pos_args: list[str], hide_status: bool = False) -> Any:
+        check_tasks_exist([task.name for task in self.task_list], pos_args[:1])
+        return super()._execute(pos_args, hide_status)
 
 
 class Forget(_InProject, cmd_forget.Forget):
+    """Without a task's name it forgets all: `build`, the default, has nothing to forget but its parts."""
+
     def ours(self, pipeline: Any, params: Any, args: list[str]) -> Any:
+        if not args:
+            params["forget_all"] = True
         with _locked(pipeline.project):
             return super().ours(pipeline, params, args)
 
@@ -116,10 +126,9 @@ class Clean(_InProject, cmd_clean.Clean):
 
 
 def _seconds(text: str) -> float:
-    value = float(text)
-    if not 0 < value < 1e9:
-        raise ValueError(text)
-    return value
+    if not re.fullmatch(r"\d{1,9}(\.\d+)?", text):
+        raise ValueError(f"'{text}' is no number of seconds")
+    return float(text)
 
 
 _PROG = {
@@ -143,8 +152,6 @@ class Run(_InProject, cmd_run.Run):
         self._words = words
         if any(word == "verify" or word.startswith("verify:") for word in words):
             self.verify_options, words = _verify_options(words)
-            if not words:
-                return USAGE
         return super().parse_execute(words)
 
     def elsewhere(self, params: Any, args: list[str]) -> Any:
@@ -162,8 +169,9 @@ class Run(_InProject, cmd_run.Run):
         chosen = params["prog"]
         if not asked and (chosen is not None or params["for_"] is not None):
             raise SettingsError("--prog and --for go with a bare `doit run`", help="doit run --for 5")
-        pipeline.log = self.verify_options.get("log", "auto")
-        pipeline.again = self.verify_options.get("again", False)
+        if self.verify_options:
+            pipeline.log, pipeline.again = self.verify_options["log"], self.verify_options["again"]
+            _check_mode(pipeline.log)
         with _locked(pipeline.project):
             objects = {source.object: source for source in pipeline.project.sources}
             if chosen is not None and chosen not in objects:
@@ -175,12 +183,13 @@ class Run(_InProject, cmd_run.Run):
             status = ExitStatus.status
             if objects and status in (OK, REFUSED):
                 compile.write_compile_commands(pipeline.project)
+            bundles = self._bundles(pipeline, chosen) if asked and status == OK else []
         if self.verify_options:
             status = max(status, self._judge(pipeline))
-        if asked and status == OK:
-            status = self._start(
-                pipeline, [objects[chosen]] if chosen else list(objects.values()), params["for_"]
-            )
+        if bundles:
+            from bpfline_loader import run
+
+            status = run.run(bundles, seconds=params["for_"])
         return status
 
     def _asked_by_name(self) -> bool:
@@ -204,16 +213,24 @@ class Run(_InProject, cmd_run.Run):
         sys.stdout.flush()
         return table.status(found)
 
-    def _start(self, pipeline: Any, sources: Sequence[Any], seconds: float | None) -> int:
-        from bpfline_loader import bundle, run
+    def _bundles(self, pipeline: Any, chosen: str | None) -> list[Any]:
+        """What a run loads, read while no other build can change it."""
+        from bpfline_loader import bundle
 
+        sources = [source for source in pipeline.project.sources if chosen in (None, source.object)]
         if not sources:
             raise SettingsError(
                 "there is no program to run",
                 where=pipeline.project.settings.sources,
                 help="write one: prog.c",
             )
-        return run.run([bundle.read(source.folder) for source in sources], seconds=seconds)
+        return [bundle.read(source.folder) for source in sources]
+
+
+def _one_line(error: CmdParseError) -> str:
+    """doit's words, without the representation of every option that there is, and of types."""
+    words = str(error).partition(" (parsing")[0].replace("'for_'", "'for'")
+    return " ".join(re.sub(r" <(?:class|function) [^>]*>\.", ":", words).split())
 
 
 def _verify_options(words: list[str]) -> tuple[dict[str, Any], list[str]]:
@@ -221,20 +238,19 @@ def _verify_options(words: list[str]) -> tuple[dict[str, Any], list[str]]:
     people write them; doit itself would want them between the task and the next."""
     import argparse
 
-    from bpfline_loader.log import MODES
-
-    parser = argparse.ArgumentParser(
-        prog="doit verify", add_help=False, allow_abbrev=False, exit_on_error=False
-    )
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--again", action="store_true")
-    parser.add_argument("--log", choices=MODES, default="auto")
-    try:
-        options, rest = parser.parse_known_args(words)
-    except argparse.ArgumentError as error:
-        say(f"doit verify: error: {error}")
-        return {}, []
+    parser.add_argument("--log", nargs="?", default="auto", const="")
+    options, rest = parser.parse_known_args(words)
     return vars(options), rest
+
+
+def _check_mode(mode: str) -> None:
+    from bpfline_loader.log import MODES
+
+    if mode not in MODES:
+        raise SettingsError(f"--log is '{mode}'", help=near(mode, MODES))
 
 
 def _locked(project: Project) -> Any:

@@ -37,7 +37,7 @@ class StepFailed(TaskFailed):
         self.status = problem.status
 
 
-@dataclass
+@dataclass(repr=False)
 class Step(BaseAction):
     """The action of a step's task, and the test of whether it is up to date.
 
@@ -56,7 +56,10 @@ class Step(BaseAction):
         self.values: dict[str, Any] = {}
         self.before: Mapping[str, Any] = {}
 
-    def up_to_date(self, task: Any, values: Mapping[str, Any]) -> bool:
+    def __repr__(self) -> str:
+        return self.why or "up to date"  # what `doit info` shows
+
+    def __call__(self, task: Any, values: Mapping[str, Any]) -> bool:
         """doit's question, with the values of the last run; leaves the reason in why."""
         self.before = values
         try:
@@ -146,7 +149,6 @@ def task(
         "file_dep": list(inputs),
         "targets": list(map(str, targets)),
         "task_dep": list(after),
-        "uptodate": [step.up_to_date],
+        "uptodate": [step],
         "clean": True,
-        "meta": {"step": step},
     }
