@@ -54,6 +54,12 @@ def audit(object_file: ObjectFile, settings: ObjectSettings, source: str) -> Par
     linker = Linker(object_file, text, lambda offset: _where(found, text, offset, source))
     _check_functions(object_file, text, linker.functions)
     _check_instructions(object_file, text, linker)
+    for offset in lines.core_relos(object_file).get(text.name, ()):
+        raise AuditError(
+            "wants CO-RE relocation, which is not done yet: on another kernel its offset would be wrong",
+            where=linker.where(offset),
+            help="leave away what asks for it, such as preserve_access_index",
+        )
     entry = _entry(linker, settings, source)
     insns = linker.program(entry)
     license_, warnings = _license(object_file, settings, source)

@@ -42,6 +42,13 @@ PROG = "int prog(void *ctx)\n{\n\treturn 0;\n}\n"
             "calls through a pointer (callx), which the kernel does not run",
             "compile with -O2",
         ),
+        (
+            "struct task { int pid, tgid; } __attribute__((preserve_access_index));\n"
+            "int prog(struct task *task)\n{\n\treturn task->tgid;\n}\n",
+            "prog.c:4:15",
+            "wants CO-RE relocation, which is not done yet",
+            "preserve_access_index",
+        ),
     ],
 )
 def test_what_cannot_work_is_said_with_its_place_and_its_remedy(
