@@ -10,6 +10,7 @@ import shutil
 import signal
 import struct
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -58,7 +59,7 @@ def mov_r0(times: int) -> bytes:
     return insn(0xB7) * times
 
 
-def rendered(**names: str) -> str:
+def rendered(byteorder: str = sys.byteorder, **names: str) -> str:
     """loader.c of one program; names replace the object's, the program's, attach or the license."""
     given = {
         "object": "prog",
@@ -76,7 +77,7 @@ def rendered(**names: str) -> str:
     )
     environment.filters["c_string"] = c_string
     program = Program(given["name"], ".text", "tracepoint", given["attach"], EXIT)
-    bundle = Bundle(given["object"], None, given["license"], "little", None, None, (program,))
+    bundle = Bundle(given["object"], None, given["license"], byteorder, None, None, (program,))
     return environment.get_template("loader.c.j2").render(bundle=bundle, program=program)
 
 
@@ -327,6 +328,14 @@ def test_a_file_that_holds_no_program_is_said_and_ends_with_2(
     ended = run(loader, path)
     assert ended.returncode == 2
     assert ended.stderr == f"loader: cannot load {path}: {reason}\n"
+
+
+def test_a_program_of_the_other_byte_order_is_said_and_ends_with_2(tmp_path: Path) -> None:
+    other = "big" if sys.byteorder == "little" else "little"
+    (tmp_path / "text.bin").write_bytes(EXIT)
+    ended = run(compiled(COMPILERS[0], rendered(other), tmp_path), tmp_path / "text.bin")
+    assert ended.returncode == 2
+    assert f"it is built for {other}-endian machines" in ended.stderr
 
 
 def test_a_folder_and_a_missing_file_are_said_and_end_with_2(loader: Path, tmp_path: Path) -> None:

@@ -6,10 +6,11 @@ from __future__ import annotations
 import errno
 import os
 import struct
+import sys
 from dataclasses import dataclass
 
 from . import bpf, hints, log, privileges, trailer
-from .bundle import Program
+from .bundle import Bundle, Program
 from .errors import KernelError
 from .syscalls import ENOTSUPP, errno_name
 
@@ -49,6 +50,17 @@ class Attempt:
     stats: trailer.Stats
     message: str
     note: str
+
+
+def check_byteorder(bundle: Bundle) -> None:
+    """KernelError for a bundle of the other byte order: the kernel would take its instructions for others."""
+    if bundle.byteorder != sys.byteorder:
+        raise KernelError(
+            f"built for {bundle.byteorder}-endian machines, this one is {sys.byteorder}-endian",
+            errno="EINVAL",
+            where=bundle.object,
+            help=f"compile with -target {'bpfel' if sys.byteorder == 'little' else 'bpfeb'}",
+        )
 
 
 def load(program: Program, license: str, *, mode: str = "auto") -> Attempt:  # noqa: A002

@@ -92,6 +92,7 @@ def _load_all(
     for bundle, program in programs:
         name = printable(f"{bundle.object}/{program.name}")
         try:
+            load.check_byteorder(bundle)
             attempt = load.load(program, bundle.license)
         except Problem as problem:
             _tell(err, str(problem))

@@ -9,7 +9,6 @@ import hashlib
 import json
 import os
 import re
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from . import hints, kernel, privileges, verdict
 from .bundle import Bundle, Program
 from .errors import KernelError, Problem
 from .files import write_whole
-from .load import ACCEPTED, REFUSED, Attempt, load
+from .load import ACCEPTED, REFUSED, Attempt, check_byteorder, load
 from .verdict import Verdict
 
 ERROR = "error"  # the verdict of a program that could not be tried
@@ -98,12 +97,7 @@ def _judge(
 
 
 def _attempt(bundle: Bundle, program: Program, mode: str) -> Attempt:
-    if bundle.byteorder != sys.byteorder:
-        raise KernelError(
-            f"built for {bundle.byteorder}-endian machines, this one is {sys.byteorder}-endian",
-            errno="EINVAL",
-            help=f"compile with -target {'bpfel' if sys.byteorder == 'little' else 'bpfeb'}",
-        )
+    check_byteorder(bundle)
     attempt = load(program, bundle.license, mode=mode)
     if attempt.fd is not None:
         os.close(attempt.fd)
