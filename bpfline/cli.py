@@ -15,9 +15,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from . import __version__
-from .errors import INTERRUPTED, OK, UNABLE, USAGE, Problem
-
-_CLOSED_PIPE = 141  # what a shell gives a process that SIGPIPE ended
+from .errors import CLOSED_PIPE, INTERRUPTED, OK, UNABLE, USAGE, Problem
 
 
 class _Parser(argparse.ArgumentParser):
@@ -85,7 +83,7 @@ def main(argv: list[str] | None = None) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         _drop_output()
-        return _CLOSED_PIPE
+        return CLOSED_PIPE
     except OSError as error:
         _drop_output()
         print(Problem(error.strerror or str(error), where=error.filename or "bpfline"), file=sys.stderr)

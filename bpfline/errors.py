@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The build side's errors; each is a Problem: what, where, help and an exit status."""
 
-from bpfline_loader.errors import INTERRUPTED, OK, REFUSED, UNABLE, USAGE, Problem, printable
+from bpfline_loader.errors import CLOSED_PIPE, INTERRUPTED, OK, REFUSED, UNABLE, USAGE, Problem, printable
 
 __all__ = [
-    "INTERRUPTED", "OK", "REFUSED", "UNABLE", "USAGE", "AuditError", "CompileError", "ObjectError",
-    "Problem", "SettingsError", "ToolError", "printable",
+    "CLOSED_PIPE", "INTERRUPTED", "OK", "REFUSED", "UNABLE", "USAGE", "AuditError", "CompileError",
+    "ObjectError", "Problem", "SettingsError", "ToolError", "printable",
 ]  # fmt: skip
 
 

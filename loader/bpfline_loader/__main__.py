@@ -110,9 +110,11 @@ def _program() -> int:
     except KeyboardInterrupt:
         status = errors.OK if "run" in sys.argv[1:2] else errors.INTERRUPTED
     except BrokenPipeError:
-        status = errors.OK
-    except OSError as error:  # a full disk behind it, say
-        print(f"standard output: error: cannot be written: {error.strerror}", file=sys.stderr)
+        status = errors.CLOSED_PIPE
+    except OSError as error:
+        # Without a file's name it is standard output: a full disk behind it, say.
+        what = f"{error.strerror}" if error.filename else f"cannot be written: {error.strerror}"
+        print(Problem(what, where=error.filename or "standard output"), file=sys.stderr)
         status = errors.UNABLE
     for stream in (sys.stdout, sys.stderr):
         try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,7 @@ def read(folder: Path) -> Bundle:
         raise BundleError(f"is not JSON ({error})", where=path, help="rebuild it: doit build") from None
     try:
         return _bundle(described, folder)
-    except (KeyError, TypeError, AttributeError, IndexError) as error:
+    except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
         raise BundleError(
             f"is not a bundle's description ({type(error).__name__}: {error})",
             where=path,
@@ -80,9 +81,7 @@ def _bundle(described: Any, folder: Path) -> Bundle:
             where=path,
             help="rebuild it with the bpfline that this loader came with: doit build",
         )
-    for key in ("object", "license", "byteorder"):
-        if not isinstance(described[key], str):
-            raise TypeError(f"{key} is not a string")
+    _check_strings(described, ("object", "license", "byteorder"), ("source", "clang", "mcpu"))
     return Bundle(
         object=described["object"],
         source=described["source"],
@@ -95,7 +94,14 @@ def _bundle(described: Any, folder: Path) -> Bundle:
     )
 
 
+def _check_strings(table: Any, needed: Sequence[str], optional: Sequence[str]) -> None:
+    for key in (*needed, *optional):
+        if not isinstance(table[key], str) and not (key in optional and table[key] is None):
+            raise TypeError(f"{key} is not a string")
+
+
 def _program(entry: Any, folder: Path) -> Program:
+    _check_strings(entry, ("name", "section", "type", "insns", "sha256"), ("attach",))
     path = folder / entry["insns"]
     # An artifact's path stays inside its bundle: a bundle may come from somebody else.
     if ".." in Path(entry["insns"]).parts or Path(entry["insns"]).is_absolute():

@@ -11,6 +11,7 @@ REFUSED = 1  # a source did not compile, a program was refused, a test failed
 UNABLE = 2  # bpfline could not do its work: no clang, no privilege, an unreadable object
 USAGE = 3  # the command line or the settings are wrong
 INTERRUPTED = 130
+CLOSED_PIPE = 141  # nobody reads our results: what a shell gives a process that SIGPIPE ended
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
