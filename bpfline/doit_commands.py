@@ -28,7 +28,7 @@ from bpfline_loader import privileges
 from bpfline_loader.files import write_whole
 
 from . import compile  # noqa: A004
-from .errors import INTERRUPTED, OK, REFUSED, USAGE, Problem, SettingsError
+from .errors import CLOSED_PIPE, INTERRUPTED, OK, REFUSED, USAGE, Problem, SettingsError
 from .lock import project_lock
 from .process import stop_all
 from .progress import ExitStatus
@@ -38,7 +38,6 @@ from .sweep import sweep
 from .terminal import say
 
 _GITIGNORE = ".gitignore"
-_CLOSED_PIPE = 141  # what a shell gives a process that SIGPIPE ended
 
 
 class _InProject(DoitCmdBase):
@@ -295,7 +294,7 @@ def _guarded(command: Callable[[], Any]) -> Any:
     except BrokenPipeError:
         # Nobody reads on; Python would complain once more when it flushes at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _CLOSED_PIPE
+        return CLOSED_PIPE
     except OSError as error:
         say(f"{error.filename or 'doit'}: error: {error.strerror or error}")
         return 2
