@@ -19,7 +19,17 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from doit import cmd_clean, cmd_forget, cmd_info, cmd_list, cmd_run
+from doit import (
+    cmd_clean,
+    cmd_dumpdb,
+    cmd_forget,
+    cmd_ignore,
+    cmd_info,
+    cmd_list,
+    cmd_resetdep,
+    cmd_run,
+    cmd_strace,
+)
 from doit.cmd_base import CmdOption, DoitCmdBase, check_tasks_exist
 from doit.cmdparse import CmdParse, CmdParseError
 from doit.exceptions import InvalidCommand, InvalidDodoFile, InvalidTask
@@ -90,6 +100,26 @@ class Info(_InProject, cmd_info.Info):
     def _execute(self, pos_args: list[str], hide_status: bool = False) -> Any:
         check_tasks_exist([task.name for task in self.task_list], pos_args[:1])
         return super()._execute(pos_args, hide_status)
+
+
+class DumpDB(_InProject, cmd_dumpdb.DumpDB):
+    pass
+
+
+class Strace(_InProject, cmd_strace.Strace):
+    pass
+
+
+class Ignore(_InProject, cmd_ignore.Ignore):
+    def ours(self, pipeline: Any, params: Any, args: list[str]) -> Any:
+        with _locked(pipeline.project):
+            return super().ours(pipeline, params, args)
+
+
+class ResetDep(_InProject, cmd_resetdep.ResetDep):
+    def ours(self, pipeline: Any, params: Any, args: list[str]) -> Any:
+        with _locked(pipeline.project):
+            return super().ours(pipeline, params, args)
 
 
 class Forget(_InProject, cmd_forget.Forget):
@@ -266,9 +296,11 @@ def _prepare(root: Path) -> None:
     if os.geteuid() == 0:
         if made:
             owner = root.stat()
-            uid = owner.st_uid or int(os.environ.get("SUDO_UID", "0"))
-            gid = owner.st_gid if owner.st_uid else int(os.environ.get("SUDO_GID", "0"))
-            os.chown(build, uid, gid)
+            sudo = [os.environ.get(name, "") for name in ("SUDO_UID", "SUDO_GID")]
+            if owner.st_uid == 0 and all(map(str.isdecimal, sudo)):
+                os.chown(build, *map(int, sudo))
+            else:
+                os.chown(build, owner.st_uid, owner.st_gid)
         owner = build.stat()
         if owner.st_uid != 0:
             privileges.lower(owner.st_uid, owner.st_gid)

@@ -23,7 +23,8 @@ from .errors import SettingsError
 
 FILE = "pyproject.toml"
 
-_MCPU = ("v1", "v2", "v3", "v4", "generic", "probe")
+# Not "probe": an object would depend on the machine that builds it.
+_MCPU = ("v1", "v2", "v3", "v4", "generic")
 
 
 def _setting(doc: str, **more: Any) -> Any:
@@ -96,7 +97,7 @@ def read(root: Path) -> Settings:
         if entry.mcpu is not None:
             _check(entry.mcpu, f"tool.bpfline.object.{name}.mcpu", _MCPU, path)
         if entry.type is not None:
-            _check(entry.type, f"tool.bpfline.object.{name}.type", PROG_TYPES, path)
+            _check(entry.type, f"tool.bpfline.object.{name}.type", PROG_TYPES.keys() - {"unspec"}, path)
     return settings
 
 

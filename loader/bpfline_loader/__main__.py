@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from . import bundle, errors
+from . import bundle, errors, privileges
 from .errors import Problem
 
 
@@ -57,6 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says. The exit status (docs/exit-status.md)."""
     given = _parser().parse_args(arguments)
     status = errors.OK
+    privileges.lower_to_owner(given.bundles)
     bundles = []
     for folder in given.bundles:
         try:

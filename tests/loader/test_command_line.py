@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +95,20 @@ def test_one_unreadable_bundle_does_not_hide_the_verdicts_on_others(good: Path, 
 def test_a_verdict_is_cached_unless_it_is_asked_for_again(good: Path) -> None:
     outputs = [loader("verify", *again, good).stdout for again in ((), (), ("--again",))]
     assert ["cached" in output for output in outputs] == [False, True, False]
+
+
+@pytest.mark.kernel
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can write what is not its own")
+def test_what_root_writes_into_a_users_bundle_is_the_users() -> None:
+    with tempfile.TemporaryDirectory() as name:  # a folder that any user can look into
+        Path(name).chmod(0o755)
+        folder = Path(name, "good")
+        assemble.make_bundle(folder, assemble.says(b"x"))
+        for path in (folder, *folder.rglob("*")):
+            os.chown(path, 65534, 65534)
+        assert loader("verify", folder).returncode == 0
+        made = [path for path in folder.rglob("*") if "verifier" in path.parts]
+        assert made and {path.stat().st_uid for path in made} == {65534}
 
 
 @pytest.mark.kernel
