@@ -25,9 +25,9 @@ def sweep(project: Project) -> None:
             _remove(folder / leftover)
         if folder == build:
             folders[:] = [it for it in folders if it != REPORT and it[0] != "." and "@" not in it]
-        elif kept.isdisjoint((folder, *folder.parents)) and (
-            # Or a build failed, or was killed, before clang was done.
-            folder.name + ".d" in files or leftovers.issuperset(folders + files)
+        elif (folder not in kept and {folder.name + ".o", folder.name + ".d"}.issubset(files)) or (
+            # A build failed, or was killed, before clang was done.
+            leftovers.issuperset(folders + files) and kept.isdisjoint((folder, *folder.parents))
         ):
             say(f"removing {folder.relative_to(project.root)}: its source is gone")
             _remove(folder)
