@@ -151,7 +151,7 @@ def entry(functions: Functions, section: Section, settings: ObjectSettings, sour
         if roots
         else "has only functions that call each other: " + ", ".join(names),
         where=source,
-        help='name the one to start at: entry = "..." in [tool.bpfline.object]',
+        help='name the one to start at: entry = "..." in [tool.bpfline.object."NAME"]',
     )
 
 
@@ -164,7 +164,7 @@ def license_of(object_file: ObjectFile, settings: ObjectSettings, source: str) -
         return settings.license, ()
     return "", (
         f"{source}: warning: has no license: the kernel will refuse its GPL-only helpers\n"
-        f'  help: char LICENSE[] SEC("license") = "GPL"; or license = "GPL" in [tool.bpfline.object]',
+        f'  help: char LICENSE[] SEC("license") = "GPL"; or license = "GPL" in [tool.bpfline.object."NAME"]',
     )
 
 

@@ -15,11 +15,22 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from doit import cmd_clean, cmd_forget, cmd_info, cmd_list, cmd_run
+from doit import (
+    cmd_clean,
+    cmd_dumpdb,
+    cmd_forget,
+    cmd_ignore,
+    cmd_info,
+    cmd_list,
+    cmd_resetdep,
+    cmd_run,
+    cmd_strace,
+)
 from doit.cmd_base import CmdOption, DoitCmdBase, check_tasks_exist
 from doit.cmdparse import CmdParse, CmdParseError
 from doit.exceptions import InvalidCommand, InvalidDodoFile, InvalidTask
@@ -28,7 +39,7 @@ from bpfline_loader import privileges
 from bpfline_loader.files import write_whole
 
 from . import compile  # noqa: A004
-from .errors import INTERRUPTED, OK, REFUSED, USAGE, Problem, SettingsError
+from .errors import CLOSED_PIPE, INTERRUPTED, OK, REFUSED, UNABLE, USAGE, Problem, SettingsError
 from .lock import project_lock
 from .process import stop_all
 from .progress import ExitStatus
@@ -38,7 +49,6 @@ from .sweep import sweep
 from .terminal import say
 
 _GITIGNORE = ".gitignore"
-_CLOSED_PIPE = 141  # what a shell gives a process that SIGPIPE ended
 
 
 class _InProject(DoitCmdBase):
@@ -52,6 +62,7 @@ class _InProject(DoitCmdBase):
             return USAGE
 
     def execute(self, params: Any, args: list[str]) -> Any:
+        _replace_closed_streams()
         self.loader.setup(params)
         pipeline = self.loader.load_doit_config().get("bpfline")
         if pipeline is None:
@@ -91,6 +102,26 @@ class Info(_InProject, cmd_info.Info):
     def _execute(self, pos_args: list[str], hide_status: bool = False) -> Any:
         check_tasks_exist([task.name for task in self.task_list], pos_args[:1])
         return super()._execute(pos_args, hide_status)
+
+
+class DumpDB(_InProject, cmd_dumpdb.DumpDB):
+    pass
+
+
+class Strace(_InProject, cmd_strace.Strace):
+    pass
+
+
+class Ignore(_InProject, cmd_ignore.Ignore):
+    def ours(self, pipeline: Any, params: Any, args: list[str]) -> Any:
+        with _locked(pipeline.project):
+            return super().ours(pipeline, params, args)
+
+
+class ResetDep(_InProject, cmd_resetdep.ResetDep):
+    def ours(self, pipeline: Any, params: Any, args: list[str]) -> Any:
+        with _locked(pipeline.project):
+            return super().ours(pipeline, params, args)
 
 
 class Forget(_InProject, cmd_forget.Forget):
@@ -299,14 +330,28 @@ def _prepare(root: Path) -> None:
     if os.geteuid() == 0:
         if made:
             owner = root.stat()
-            uid = owner.st_uid or int(os.environ.get("SUDO_UID", "0"))
-            gid = owner.st_gid if owner.st_uid else int(os.environ.get("SUDO_GID", "0"))
-            os.chown(build, uid, gid)
+            sudo = [os.environ.get(name, "") for name in ("SUDO_UID", "SUDO_GID")]
+            if owner.st_uid == 0 and all(map(str.isdecimal, sudo)):
+                os.chown(build, *map(int, sudo))
+            else:
+                os.chown(build, owner.st_uid, owner.st_gid)
         owner = build.stat()
         if owner.st_uid != 0:
             privileges.lower(owner.st_uid, owner.st_gid)
     if made:
-        write_whole(build / _GITIGNORE, b"*\n!.gitignore\n")
+        # Another build that starts now may take build/, or this very file, away: it makes both again.
+        with suppress(Problem):
+            write_whole(build / _GITIGNORE, b"*\n!.gitignore\n")
+
+
+def _replace_closed_streams() -> None:
+    """Open /dev/null for each standard stream that was closed when we started: a file would get its
+    number, and Python has None for it."""
+    while (handle := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(handle)
+    sys.stdout = sys.stdout or os.fdopen(1, "w")
+    sys.stderr = sys.stderr or os.fdopen(2, "w")
 
 
 def _guarded(command: Callable[[], Any]) -> Any:
@@ -325,15 +370,20 @@ def _guarded(command: Callable[[], Any]) -> Any:
         say("doit: interrupted; what was done is kept")
         return INTERRUPTED
     except BrokenPipeError:
-        # Nobody reads on; Python would complain once more when it flushes at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _CLOSED_PIPE
+        _leave_standard_output()
+        return CLOSED_PIPE
     except OSError as error:
         say(f"{error.filename or 'doit'}: error: {error.strerror or error}")
-        return 2
+        _leave_standard_output()
+        return UNABLE
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _leave_standard_output() -> None:
+    """Nobody reads on, or its disk is full: Python would complain once more when it flushes at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

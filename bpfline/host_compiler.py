@@ -48,6 +48,11 @@ def find() -> HostCompiler | None:
     return compiler
 
 
+def missing_headers() -> list[Path]:
+    """Where the headers will be that nobody has now: what makes a build look for a compiler again."""
+    return [path for header in _HEADERS if not (path := Path("/usr/include", header)).exists()]
+
+
 def _try(argv: tuple[str, ...]) -> HostCompiler | None:
     if not argv or shutil.which(argv[0]) is None:
         return None

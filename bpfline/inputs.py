@@ -83,7 +83,7 @@ class Receipt:
 def why_stale(values: Mapping[str, Any], key: str) -> str | None:
     """Why a step with these values and key must run, in a few words; None if it need not."""
     if not values:
-        return "never built"
+        return "not built yet"
     if values.get("key") != key:
         return "its settings or tools changed"
     for path, before in values.get("inputs", {}).items():

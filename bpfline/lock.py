@@ -36,9 +36,12 @@ def project_lock(root: Path, waiting: Callable[[str], None]) -> Iterator[None]:
 
 def _holder(handle: int) -> str:
     """Who holds the lock, from /proc/locks: "doit build (pid 12)"."""
-    inode = os.fstat(handle).st_ino
+    status = os.fstat(handle)
+    device = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}"
     try:
-        found = re.search(rf"FLOCK +\S+ +WRITE (\d+) \S+:{inode} ", Path("/proc/locks").read_text())
+        found = re.search(
+            rf"FLOCK +\S+ +WRITE (\d+) {device}:{status.st_ino} ", Path("/proc/locks").read_text()
+        )
         if found:
             words = Path(f"/proc/{found[1]}/cmdline").read_bytes().decode(errors="replace").split("\0")
             return f"{printable(shlex.join(filter(None, words)))} (pid {found[1]})"

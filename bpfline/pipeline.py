@@ -13,6 +13,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -206,7 +207,7 @@ def _loader(project: Project, source: Source) -> Task:
         compiler = host_compiler.find()
         if compiler is None:
             words = f"{rendered}: note: left out: {host_compiler.MISSING}\n  help: {host_compiler.REMEDY}\n"
-            return Done(read=[rendered], words=words.encode())
+            return Done(read=[rendered], missing=host_compiler.missing_headers(), words=words.encode())
         words = host_compiler.compile(compiler, rendered, source.folder / "loader")
         return Done(read=[rendered], wrote=[source.folder / "loader"], words=words.encode())
 
@@ -257,6 +258,7 @@ def _verify(source: Source) -> Done:
     return Done()
 
 
+@cache
 def _tool(name: str) -> str | None:
     """A tool as it is installed: its real path, size and time."""
     path = shutil.which(name)
@@ -266,6 +268,7 @@ def _tool(name: str) -> str | None:
     return f"{Path(path).resolve()} {status.st_size} {status.st_mtime_ns}"
 
 
+@cache
 def _code(*modules: Any) -> list[str]:
     """The text of our own modules: what they make changes with them."""
     return [Path(module.__file__).read_text() for module in modules]

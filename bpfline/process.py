@@ -64,6 +64,8 @@ def run(argv: Sequence[str], *, cwd: Path | None = None, env: Mapping[str, str] 
             **as_user(),
         )
     except FileNotFoundError:
+        if not (cwd or Path()).is_dir():
+            raise ToolError("is gone", where=cwd or Path.cwd(), help="run it again") from None
         raise ToolError(
             "is not installed", where=argv[0], help="bpfline doctor says what is missing"
         ) from None

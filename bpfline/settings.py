@@ -23,7 +23,8 @@ from .errors import SettingsError
 
 FILE = "pyproject.toml"
 
-_MCPU = ("v1", "v2", "v3", "v4", "generic", "probe")
+# Not "probe": an object would depend on the machine that builds it.
+_MCPU = ("v1", "v2", "v3", "v4", "generic")
 
 
 def _setting(doc: str, **more: Any) -> Any:
@@ -121,7 +122,8 @@ def read(root: Path) -> Settings:
     table = tool.get("bpfline", {}) if isinstance(tool, dict) else {}
     settings: Settings = _table(Settings, table, "tool.bpfline", path)
     folder = Path(settings.sources)
-    if folder.is_absolute() or not folder.parts or ".." in folder.parts:
+    # Not in build/ either: `doit clean` empties it.
+    if folder.is_absolute() or not folder.parts or ".." in folder.parts or folder.parts[0] == "build":
         raise SettingsError(
             f"tool.bpfline.sources is '{folder}'", where=path, help="name a folder inside the project"
         )
@@ -130,7 +132,7 @@ def read(root: Path) -> Settings:
         if entry.mcpu is not None:
             _check(entry.mcpu, f"tool.bpfline.object.{name}.mcpu", _MCPU, path)
         if entry.type is not None:
-            _check(entry.type, f"tool.bpfline.object.{name}.type", PROG_TYPES, path)
+            _check(entry.type, f"tool.bpfline.object.{name}.type", PROG_TYPES.keys() - {"unspec"}, path)
     return settings
 
 

@@ -145,7 +145,7 @@ def _kind(section: Section, entry: Symbol, settings: ObjectSettings, where: audi
         raise AuditError(
             f'program {entry.name}: SEC("{section.name}") does not say what it is attached to',
             where=where(section, entry.value),
-            help=f'write SEC("{section.name}/NAME"), or attach = "NAME" in [tool.bpfline.object]',
+            help=f'write SEC("{section.name}/NAME"), or attach = "NAME" in [tool.bpfline.object."NAME"]',
         )
     if match is not None:
         return match
@@ -157,7 +157,7 @@ def _kind(section: Section, entry: Symbol, settings: ObjectSettings, where: audi
         raise AuditError(
             f"has a program without SEC(), {entry.name}: nothing says of what type it is",
             where=where.source,
-            help='type = "tracepoint", attach = "CATEGORY/NAME" in [tool.bpfline.object]',
+            help='type = "tracepoint", attach = "CATEGORY/NAME" in [tool.bpfline.object."NAME"]',
         )
     near = section_kinds.near(section.name)
     raise AuditError(

@@ -62,7 +62,11 @@ class TaskStates(SqliteDB):
             for suffix in ("", "-journal", "-wal", "-shm"):
                 path.with_name(path.name + suffix).unlink(missing_ok=True)
             say(f"{path}: warning: was damaged and is begun anew; everything is built again")
-            self._open(name, codec, module_name)
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self._open(name, codec, module_name)
+            except (sqlite3.Error, DatabaseException):  # build/ goes again and again, or is full
+                self._open(":memory:", codec, module_name)
 
     def _open(self, name: str, codec: Any, module_name: str | None) -> None:
         super().__init__(name, _Checked(codec), module_name=module_name)

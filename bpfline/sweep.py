@@ -27,7 +27,7 @@ def sweep(project: Project) -> None:
             folders[:] = [it for it in folders if it != REPORT and it[0] != "." and "@" not in it]
         elif folder.name == PARTS and folder.parent in kept:
             folders.clear()  # whoever links them removes the others
-        elif (folder not in kept and folder.name + ".d" in files) or (
+        elif (folder not in kept and {folder.name + ".o", folder.name + ".d"}.issubset(files)) or (
             # A build failed, or was killed, before clang was done.
             leftovers.issuperset(folders + files) and kept.isdisjoint((folder, *folder.parents))
         ):

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import struct
 import time
 from collections.abc import Iterator
@@ -16,6 +17,9 @@ import pytest
 from bpfline_loader import probe
 from bpfline_loader.errors import Problem
 from bpfline_loader.syscalls import syscall
+
+_PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
+_libc = ctypes.CDLL(None)
 
 # enum bpf_cmd, linux/bpf.h
 _NEXT_ID = {"program": 11, "map": 12, "btf": 23, "link": 31}
@@ -60,18 +64,48 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip(f"this machine cannot load programs: {why}")
 
 
+def _others() -> dict[str, set[int]]:
+    """The ids that processes hold which are no descendants of this one: other people's work."""
+    parents = {}
+    for status in Path("/proc").glob("[0-9]*/status"):
+        try:
+            found = re.search(r"^PPid:\t(\d+)$", status.read_text(), re.M)
+        except OSError:
+            continue
+        parents[int(status.parent.name)] = int(found[1]) if found else 0
+    held: dict[str, set[int]] = {kind: set() for kind in _NEXT_ID}
+    for process in parents:
+        line = [process]
+        while line[-1] in parents:
+            line.append(parents[line[-1]])
+        if os.getpid() in line:
+            continue
+        for info in Path(f"/proc/{process}/fdinfo").glob("*"):
+            try:
+                words = re.findall(r"^(prog|map|link|btf)_id:\t(\d+)$", info.read_text(), re.M)
+            except OSError:
+                continue
+            for kind, number in words:
+                held["program" if kind == "prog" else kind].add(int(number))
+    return held
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _nothing_is_left() -> Iterator[None]:
     """What the suite loaded, attached, pinned or mounted is gone at its end."""
     if os.geteuid() != 0 or _why_not():
         yield
         return
+    # What a child leaves behind becomes ours, so that _others() does not take it for somebody else's.
+    _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     before = {kind: ids(kind) for kind in _NEXT_ID}
     mounted = mounts()
     yield
-    # The kernel frees after a grace period. Other people's programs come too, but they stay longer.
-    for _ in range(100):
-        left = {kind: now for kind in _NEXT_ID if (now := ids(kind) - before[kind])}
+    for _ in range(100):  # the kernel frees after a grace period
+        others = _others()
+        # Others' programs hold their maps and BTF without a descriptor.
+        kinds = ("program", "link") if others["program"] else tuple(_NEXT_ID)
+        left = {kind: now for kind in kinds if (now := ids(kind) - before[kind] - others[kind])}
         if not left:
             break
         time.sleep(0.1)

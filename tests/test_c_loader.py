@@ -10,6 +10,7 @@ import shutil
 import signal
 import struct
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -43,6 +44,8 @@ int func(void *ctx)
 SAID = "from the C loader"
 HOSTILE = '"quotes" \\ ??/ \n */ #error /* // grüße \udcff %s'
 
+COMPILERS = tuple(filter(shutil.which, ("gcc", "clang")))  # clang is what ./doit installs
+
 
 def insn(code: int, dst: int = 0, imm: int = 0) -> bytes:
     """struct bpf_insn, linux/bpf.h"""
@@ -56,7 +59,7 @@ def mov_r0(times: int) -> bytes:
     return insn(0xB7) * times
 
 
-def rendered(**names: str) -> str:
+def rendered(byteorder: str = sys.byteorder, **names: str) -> str:
     """loader.c of one program; names replace the object's, the program's, attach or the license."""
     given = {
         "object": "prog",
@@ -74,7 +77,7 @@ def rendered(**names: str) -> str:
     )
     environment.filters["c_string"] = c_string
     program = Program(given["name"], ".text", "tracepoint", given["attach"], EXIT)
-    bundle = Bundle(given["object"], None, given["license"], "little", None, None, (program,))
+    bundle = Bundle(given["object"], None, given["license"], byteorder, None, None, (program,))
     return environment.get_template("loader.c.j2").render(bundle=bundle, program=program)
 
 
@@ -96,7 +99,7 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def loader(folder: Path) -> Path:
-    return compiled("gcc", rendered(), folder)
+    return compiled(COMPILERS[0], rendered(), folder)
 
 
 @pytest.fixture(scope="module")
@@ -180,7 +183,7 @@ def is_loaded(program_id: int) -> bool:
     return True
 
 
-@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+@pytest.mark.parametrize("compiler", COMPILERS)
 @pytest.mark.parametrize("standard", ["gnu11", "gnu99"])
 def test_hostile_names_compile_without_a_warning(compiler: str, standard: str, tmp_path: Path) -> None:
     text = rendered(object=HOSTILE, name=HOSTILE, attach=HOSTILE, license=HOSTILE)
@@ -188,7 +191,7 @@ def test_hostile_names_compile_without_a_warning(compiler: str, standard: str, t
 
 
 @pytest.mark.kernel
-@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+@pytest.mark.parametrize("compiler", COMPILERS)
 def test_each_execve_on_each_processor_gives_exactly_one_line(
     compiler: str, text_bin: Path, tmp_path: Path
 ) -> None:
@@ -327,6 +330,14 @@ def test_a_file_that_holds_no_program_is_said_and_ends_with_2(
     assert ended.stderr == f"loader: cannot load {path}: {reason}\n"
 
 
+def test_a_program_of_the_other_byte_order_is_said_and_ends_with_2(tmp_path: Path) -> None:
+    other = "big" if sys.byteorder == "little" else "little"
+    (tmp_path / "text.bin").write_bytes(EXIT)
+    ended = run(compiled(COMPILERS[0], rendered(other), tmp_path), tmp_path / "text.bin")
+    assert ended.returncode == 2
+    assert f"it is built for {other}-endian machines" in ended.stderr
+
+
 def test_a_folder_and_a_missing_file_are_said_and_end_with_2(loader: Path, tmp_path: Path) -> None:
     folder = run(loader, tmp_path)
     assert (folder.returncode, folder.stderr) == (2, f"loader: cannot read {tmp_path}: Is a directory\n")
@@ -347,7 +358,7 @@ def test_a_wrong_command_line_ends_with_3(args: list[str], loader: Path) -> None
 
 @pytest.mark.kernel
 def test_an_unknown_tracepoint_is_named(text_bin: Path, tmp_path: Path) -> None:
-    loader = compiled("gcc", rendered(attach="syscalls/sys_enter_nothing"), tmp_path)
+    loader = compiled(COMPILERS[0], rendered(attach="syscalls/sys_enter_nothing"), tmp_path)
     ended = run(loader, text_bin)
     assert ended.returncode == 2
     assert ended.stderr.endswith(

@@ -105,7 +105,10 @@ def test_the_projects_own_clang_is_the_one_that_is_looked_at(tmp_path: Path) -> 
 
 
 def test_a_compiler_that_does_not_know_bpf_is_missing(tmp_path: Path) -> None:
-    found = {check.name: check for check in doctor.checks(Settings(clang="gcc"))}
+    other = tmp_path / "clang"
+    other.write_text(f'#!/bin/sh\ncase "$*" in *bpf*) exit 1 ;; esac\nexec {shutil.which("clang")} "$@"\n')
+    other.chmod(0o755)
+    found = {check.name: check for check in doctor.checks(Settings(clang=str(other)))}
     assert found["clang"].status == "missing"
     assert "does not compile for bpf" in found["clang"].detail
 

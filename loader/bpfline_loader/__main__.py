@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from . import bundle, errors
+from . import bundle, errors, privileges
 from .errors import Problem
 
 
@@ -57,6 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says. The exit status (docs/exit-status.md)."""
     given = _parser().parse_args(arguments)
     status = errors.OK
+    privileges.lower_to_owner(given.bundles)
     bundles = []
     for folder in given.bundles:
         try:
@@ -122,7 +123,12 @@ def _program() -> int:
     except KeyboardInterrupt:
         status = errors.OK if "run" in sys.argv[1:2] else errors.INTERRUPTED
     except BrokenPipeError:
-        status = errors.OK
+        status = errors.CLOSED_PIPE
+    except OSError as error:
+        # Without a file's name it is standard output: a full disk behind it, say.
+        what = f"{error.strerror}" if error.filename else f"cannot be written: {error.strerror}"
+        print(Problem(what, where=error.filename or "standard output"), file=sys.stderr)
+        status = errors.UNABLE
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

@@ -23,7 +23,6 @@ _NO_GROUP = -1
 # _IO('$', n) and _IOW('$', 8, __u32): the same on every architecture of syscalls.NUMBERS, which all
 # take asm-generic/ioctl.h.
 ENABLE = 0x2400
-DISABLE = 0x2401
 RESET = 0x2403
 SET_BPF = 0x40042408
 

@@ -9,8 +9,9 @@ load or attach raises itself for that long.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from .syscalls import syscall
 
@@ -32,6 +33,27 @@ def _login(uid: int) -> str:
     import pwd
 
     return pwd.getpwuid(uid).pw_name
+
+
+def lower_to_owner(folders: Sequence[Path]) -> None:
+    """From root to the user whom all of folders belong to, so that what is written there is theirs.
+
+    Nothing where they belong to several or to root, or where that user could not use them.
+    """
+    if os.geteuid() != 0:
+        return
+    owners = {(status.st_uid, status.st_gid) for status in map(os.stat, filter(Path.is_dir, folders))}
+    if len(owners) != 1:
+        return
+    uid, gid = owners.pop()
+    groups = os.getgroups()
+    if uid == 0:
+        return
+    lower(uid, gid)
+    if not all(os.access(folder, os.R_OK | os.W_OK | os.X_OK, effective_ids=True) for folder in folders):
+        os.seteuid(0)
+        os.setegid(0)
+        os.setgroups(groups)
 
 
 def can_raise() -> bool:

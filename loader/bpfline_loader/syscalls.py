@@ -13,21 +13,21 @@ from .errors import Problem
 
 # asm/unistd.h of each architecture; aarch64 and riscv64 share asm-generic/unistd.h.
 # From 424 (pidfd_send_signal) on, the numbers are the same everywhere.
-_SINCE_424 = {"open_tree": 428, "move_mount": 429, "fsopen": 430, "fsconfig": 431, "fsmount": 432}
+_SINCE_424 = {"fsopen": 430, "fsconfig": 431, "fsmount": 432}
 _GENERIC = {
-    "bpf": 280, "perf_event_open": 241, "setresuid": 147, "setresgid": 149, "capget": 90,
-    "mount": 40, "unshare": 97, "setns": 268, **_SINCE_424,
+    "bpf": 280, "perf_event_open": 241, "setresuid": 147, "setresgid": 149,
+    "mount": 40, "unshare": 97, **_SINCE_424,
 }  # fmt: skip
 NUMBERS: dict[str, dict[str, int]] = {
     "x86_64": {
-        "bpf": 321, "perf_event_open": 298, "setresuid": 117, "setresgid": 119, "capget": 125,
-        "mount": 165, "unshare": 272, "setns": 308, **_SINCE_424,
+        "bpf": 321, "perf_event_open": 298, "setresuid": 117, "setresgid": 119,
+        "mount": 165, "unshare": 272, **_SINCE_424,
     },
     "aarch64": _GENERIC,
     "riscv64": _GENERIC,
     "s390x": {
-        "bpf": 351, "perf_event_open": 331, "setresuid": 208, "setresgid": 210, "capget": 184,
-        "mount": 21, "unshare": 303, "setns": 339, **_SINCE_424,
+        "bpf": 351, "perf_event_open": 331, "setresuid": 208, "setresgid": 210,
+        "mount": 21, "unshare": 303, **_SINCE_424,
     },
 }  # fmt: skip
 

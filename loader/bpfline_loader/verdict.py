@@ -72,6 +72,8 @@ def encode(results: Sequence[Verdict]) -> bytes:
 def read(path: Path) -> list[Verdict]:
     """The verdicts in path; none where it is missing or damaged: they are made again."""
     try:
+        if not path.is_file():  # a fifo would keep us waiting
+            return []
         whole = json.loads(path.read_bytes())
         return [_from_json(row) for row in whole["results"]] if whole["schema"] == SCHEMA else []
     except (OSError, ValueError, KeyError, TypeError, RecursionError):

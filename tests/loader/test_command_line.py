@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +52,26 @@ def test_a_missing_bundle_is_2(tmp_path: Path, command: str) -> None:
     assert "there is no bundle here" in done.stderr and "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "what"),
+    [
+        ('"type": "tracepoint"', '"type": ["tracepoint"]', "type is not a string"),
+        ('"name": "main"', '"name": 3', "name is not a string"),
+        ('"attach": "syscalls/sys_enter_execve"', '"attach": 5', "attach is not a string"),
+        ('"programs/main.insns"', '"a\\u0000b"', "null byte"),
+        ('"insns": "programs', '"insns": "../programs', "names a file outside its folder"),
+    ],
+)
+def test_a_damaged_description_is_2_and_says_what(good: Path, before: str, after: str, what: str) -> None:
+    path = good / "loader.json"
+    assert before in path.read_text()
+    path.write_text(path.read_text().replace(before, after))
+    for command in ("run", "verify"):
+        done = loader(command, good)
+        assert done.returncode == 2
+        assert what in done.stderr.splitlines()[0] and "Traceback" not in done.stderr
+
+
 @pytest.mark.kernel
 def test_verify_prints_a_row_for_each_program_and_the_reason_of_a_refusal(good: Path, bad: Path) -> None:
     done = loader("verify", good, bad)
@@ -76,11 +98,25 @@ def test_a_verdict_is_cached_unless_it_is_asked_for_again(good: Path) -> None:
 
 
 @pytest.mark.kernel
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can write what is not its own")
+def test_what_root_writes_into_a_users_bundle_is_the_users() -> None:
+    with tempfile.TemporaryDirectory() as name:  # a folder that any user can look into
+        Path(name).chmod(0o755)
+        folder = Path(name, "good")
+        assemble.make_bundle(folder, assemble.says(b"x"))
+        for path in (folder, *folder.rglob("*")):
+            os.chown(path, 65534, 65534)
+        assert loader("verify", folder).returncode == 0
+        made = [path for path in folder.rglob("*") if "verifier" in path.parts]
+        assert made and {path.stat().st_uid for path in made} == {65534}
+
+
+@pytest.mark.kernel
 def test_a_table_that_nobody_reads_is_no_traceback(good: Path) -> None:
     with subprocess.Popen(["true"], stdin=subprocess.PIPE) as gone:
         gone.wait()
         done = loader("verify", good, stdout=gone.stdin)
-    assert done.stderr == ""
+    assert (done.returncode, done.stderr) == (141, "")
 
 
 @pytest.mark.kernel

@@ -45,7 +45,6 @@ def pids(out: str) -> list[tuple[str, int]]:
 
 
 def test_each_program_executed_on_each_processor_gives_exactly_one_line(tmp_path: Path, hello: Path) -> None:
-    assert len(CPUS) > 1
     with Run(tmp_path, hello).attached() as child:
         executed = [(pid, cpu) for cpu in CPUS for pid in execute(cpu)]
         out = child.end(signal.SIGTERM)
@@ -190,6 +189,15 @@ def test_a_refusal_is_1_with_the_whole_log_and_nothing_attached(tmp_path: Path, 
     assert "R0 !read_ok" in said and "processed 1 insns" in said
     assert "bad/main: error: refused (EACCES)" in said
     assert "hello/main: accepted" in said and "attached" not in said
+
+
+def test_a_bundle_for_the_other_byte_order_is_not_loaded(tmp_path: Path, hello: Path) -> None:
+    other = "big" if sys.byteorder == "little" else "little"
+    path = hello / bundle.DESCRIPTION
+    path.write_text(path.read_text().replace(f'"byteorder": "{sys.byteorder}"', f'"byteorder": "{other}"'))
+    status, _, said = run_to_the_end(tmp_path, hello)
+    assert status == 2
+    assert f"hello: error: built for {other}-endian machines" in said and "attached" not in said
 
 
 def test_no_privilege_is_one_line_and_its_help(tmp_path: Path, hello: Path) -> None:
