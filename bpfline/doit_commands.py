@@ -16,6 +16,7 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -187,6 +188,7 @@ class Run(_InProject, cmd_run.Run):
 
     def parse_execute(self, words: list[str]) -> Any:
         self._words = words
+        words = _with_values(words)
         if any(word == "verify" or word.startswith("verify:") for word in words):
             self.verify_options, words = _verify_options(words)
         return super().parse_execute(words)
@@ -227,7 +229,11 @@ class Run(_InProject, cmd_run.Run):
             bundles = self._bundles(pipeline, chosen) if asked and status == OK else []
         if self.verify_options:
             status = max(status, self._judge(pipeline))
-            _check_constants(pipeline)
+            if pipeline.constants:
+                from . import set_option
+
+                objects_made = [source.object_file for source in objects.values()]
+                set_option.check(pipeline.constants, objects_made)
         if bundles:
             from bpfline_loader import run
 
@@ -270,14 +276,28 @@ class Run(_InProject, cmd_run.Run):
         if pipeline.constants:
             from . import set_option
 
-            changed = [
+            set_option.check(pipeline.constants, [source.object_file for source in sources])
+            bundles = [
                 set_option.bundle(pipeline.project, source, pipeline.constants, read)
                 for source, read in zip(sources, bundles, strict=True)
             ]
-            bundles = [each for each, _ in changed]
-            pipeline.used = {name for _, names in changed for name in names}
-            _check_constants(pipeline)
         return bundles
+
+
+def _with_values(words: list[str]) -> list[str]:
+    """words with "--set=NAME=VALUE": doit took NAME=VALUE behind --set for a variable of its own before
+    any command saw it (DoitMain.process_args)."""
+    values = [value for word, value in pairwise([*sys.argv[1:], ""]) if word == "--set"]
+    given: list[str] = []
+    rest = iter(words)
+    for word in rest:
+        if word == "--set" and values:
+            value = values.pop(0)
+            if value and "=" not in value:
+                next(rest, None)  # doit left it
+            word = f"--set={value}"
+        given.append(word)
+    return given
 
 
 def _one_line(error: CmdParseError) -> str:
@@ -298,15 +318,6 @@ def _verify_options(words: list[str]) -> tuple[dict[str, Any], list[str]]:
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
     options, rest = parser.parse_known_args(words)
     return vars(options), rest
-
-
-def _check_constants(pipeline: Any) -> None:
-    """SettingsError for a --set that no object took."""
-    if pipeline.constants:
-        from . import set_option
-
-        files = [source.object_file for source in pipeline.project.sources]
-        set_option.check_used(pipeline.constants, pipeline.used, [path for path in files if path.exists()])
 
 
 def _check_mode(mode: str) -> None:

@@ -54,14 +54,13 @@ Task = dict[str, Any]
 @dataclass
 class Pipeline:
     """One doit process in one project. log, again, constants: the options of verify; verdicts: what
-    it found; used: those of constants that some object has."""
+    it found."""
 
     project: Project
     log: str = "auto"
     again: bool = False
     constants: Mapping[str, str] = field(default_factory=dict)
     verdicts: list[Verdict] = field(default_factory=list)
-    used: set[str] = field(default_factory=set)
 
 
 PIPELINE = Pipeline(Project(Path.cwd()))
@@ -252,8 +251,7 @@ def _verify(source: Source) -> Done:
     if PIPELINE.constants:
         from . import set_option
 
-        bundle, used = set_option.bundle(PIPELINE.project, source, PIPELINE.constants, bundle)
-        PIPELINE.used |= used
+        bundle = set_option.bundle(PIPELINE.project, source, PIPELINE.constants, bundle)
     PIPELINE.verdicts += verify(bundle, mode=PIPELINE.log, again=PIPELINE.again)
     return Done()
 

@@ -16,7 +16,7 @@ from . import elf, spec
 from .data_maps import data_sections
 from .datasec import variables
 from .elf import ObjectFile
-from .errors import SettingsError
+from .errors import Problem, SettingsError
 from .settings import near
 
 if TYPE_CHECKING:
@@ -36,53 +36,51 @@ def parse(words: Iterable[str]) -> dict[str, str]:
     return values
 
 
-def bundle(
-    project: Project, source: Source, values: Mapping[str, str], made: Bundle
-) -> tuple[Bundle, set[str]]:
-    """(made, the bundle of source, with those of values that its object has; which these are)."""
+def bundle(project: Project, source: Source, values: Mapping[str, str], made: Bundle) -> Bundle:
+    """made, the bundle of source, with those of values whose variables its object has."""
     object_file = elf.read(source.object_file)
-    used = of_object(object_file, values)
-    if not used:
-        return made, used
-    settings = dataclasses.replace(
-        source.settings, set={**source.settings.set, **{name: values[name] for name in used}}
-    )
+    known = _variables(object_file)
+    own = {name: value for name, value in values.items() if _variable(name) in known}
+    if not own:
+        return made
     changed = spec.spec(
         object_file,
         name=source.object,
         source=source.sources,
-        settings=settings,
+        settings=dataclasses.replace(source.settings, set={**source.settings.set, **own}),
         clang=made.clang,
         mcpu=made.mcpu,
         constants=project.settings.set,
     )
-    return dataclasses.replace(changed.bundle, folder=made.folder), used
+    return dataclasses.replace(changed.bundle, folder=made.folder)
 
 
-def of_object(object_file: ObjectFile, values: Iterable[str]) -> set[str]:
-    """Those names whose variables object_file has: "table[2].limit" for "table"."""
-    known = set(_variables(object_file))
-    return {name for name in values if re.split(r"[.\[]", name)[0] in known}
+def check(values: Iterable[str], objects: Iterable[Path]) -> None:
+    """SettingsError for a name that no object has; what cannot be read is passed over."""
+    known: set[str] = set()
+    for path in objects if values else ():
+        try:
+            if path.is_file():
+                known |= _variables(elf.read(path, elf.parse_fast))
+        except Problem:
+            pass
+    for name in values:
+        if _variable(name) not in known:
+            raise SettingsError(
+                "no object has a global variable of that name", where=f"--set {name}", help=near(name, known)
+            )
 
 
-def check_used(values: Iterable[str], used: Iterable[str], objects: Iterable[ObjectFile | Path]) -> None:
-    """SettingsError for a name that no object has."""
-    for name in sorted(set(values) - set(used)):
-        known = {
-            variable
-            for each in objects
-            for variable in _variables(elf.read(each) if isinstance(each, Path) else each)
-        }
-        raise SettingsError(
-            "no object has a global variable of that name", where=f"--set {name}", help=near(name, known)
-        )
+def _variable(name: str) -> str:
+    """ "table" of "table[2].limit"."""
+    return re.split(r"[.\[]", name)[0]
 
 
-def _variables(object_file: ObjectFile) -> list[str]:
+def _variables(object_file: ObjectFile) -> set[str]:
     types = object_file.by_name.get(".BTF")
     btf = Btf.parse(types.data) if types is not None else None
-    return [
+    return {
         variable.name
         for section in data_sections(object_file)
         for variable in variables(object_file, btf, section)
-    ]
+    }

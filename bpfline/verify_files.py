@@ -38,12 +38,11 @@ class Options:
 
 @dataclass(frozen=True)
 class Judged:
-    """What became of one file. said: for standard error. used: those of Options.constants that it has."""
+    """What became of one file. said: for standard error."""
 
     verdicts: tuple[Verdict, ...] = ()
     said: tuple[str, ...] = ()
     status: int = OK
-    used: frozenset[str] = frozenset()
 
 
 def run(paths: Sequence[Path], options: Options, *, jobs: int | None = None) -> Judged:
@@ -55,6 +54,7 @@ def run(paths: Sequence[Path], options: Options, *, jobs: int | None = None) -> 
     for path in paths:
         if path.is_dir():
             raise SettingsError("is a folder", where=path, help=f"name the files: {path}/*.o")
+    set_option.check(options.constants, paths)
     names = _names(paths)
     jobs = jobs or workers.count(len(paths))
     by_size = sorted(range(len(paths)), key=lambda index: -_size(paths[index]))
@@ -70,12 +70,8 @@ def run(paths: Sequence[Path], options: Options, *, jobs: int | None = None) -> 
     judged = [found[index] for index in range(len(paths))]
     for words in (words for each in judged for words in each.said):
         say(words)
-    used = frozenset().union(*(each.used for each in judged))
-    unused = set(options.constants) - used
-    if unused and all(each.status == OK for each in judged):
-        set_option.check_used(options.constants, used, paths)
     verdicts = tuple(row for each in judged for row in each.verdicts)
-    return Judged(verdicts, (), max((table.status(verdicts), *(each.status for each in judged))), used)
+    return Judged(verdicts, (), max((table.status(verdicts), *(each.status for each in judged))))
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
@@ -143,7 +139,6 @@ def _object(object_file: ObjectFile, name: str, options: Options) -> Judged:
     return Judged(
         (*rows, *failed),
         (*made.warnings, *notes, *(str(failure.problem) for failure in made.failures)),
-        used=frozenset(set_option.of_object(object_file, options.constants) if options.constants else ()),
     )
 
 

@@ -109,8 +109,13 @@ def remove_left(ways: Mapping[str, Remove]) -> list[str]:
         except Problem as problem:
             said.append(str(problem))
             continue
-        if taken is not None:
+        if taken is None:
+            continue
+        if taken.kind in ways:
             found.append(taken)
+        else:
+            taken.leave()
+            said.append(f"{path}: left alone: another bpfline's record of {taken.words}")
     for record in sorted(found, key=lambda each: list(ways).index(each.kind)):
         try:
             if _program_is_gone(record):
@@ -166,7 +171,7 @@ def boot() -> str:
 def network() -> str:
     """The calling thread's network namespace: the cookie that no other one gets until the machine boots,
     or before Linux 5.14 its inode number."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as any_socket:
         try:
             cookie = any_socket.getsockopt(socket.SOL_SOCKET, _SO_NETNS_COOKIE, 8)
             return f"cookie {int.from_bytes(cookie, 'little')}"
