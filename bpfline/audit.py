@@ -132,7 +132,7 @@ def entry(functions: Functions, section: Section, settings: ObjectSettings, sour
 
     It is the function that settings name, else the only one that none uses.
     """
-    keys = [key for key in functions.symbols if key[0] == section.index]
+    keys = sorted(key for key in functions.symbols if key[0] == section.index)
     names = [functions.symbols[key].name for key in keys]
     if settings.entry is not None:
         if settings.entry not in names:

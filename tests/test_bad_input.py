@@ -286,7 +286,7 @@ def test_a_program_of_no_type_is_told_which_setting_says_it(project: Project) ->
     says_once(
         project.build(status=1),
         "bpf_src/prog.c: error: has a program without SEC(), prog: nothing says of what type it is",
-        '[tool.bpfline.object."prog"] type = "tracepoint"',
+        'type = "tracepoint", attach = "CATEGORY/NAME" in [tool.bpfline.object.',
     )
 
 

@@ -164,17 +164,17 @@ def test_another_instruction_set_builds_every_object(two: Project) -> None:
     assert json.loads(two.path("build/one/loader.json").read_text())["mcpu"] == "v2"
 
 
-def test_what_only_the_bundle_says_runs_config_alone(two: Project) -> None:
+def test_what_only_the_bundle_says_compiles_nothing(two: Project) -> None:
     text = two.path("pyproject.toml").read_text()
     two.write("pyproject.toml", text + 'attach = "syscalls/sys_enter_execve"\n')
     # What is attached has a C loader too.
-    assert two.build().ran == {"config:two", "loader:two"}
+    assert two.build().ran == {"audit:two", "config:two", "loader:two"}
     (program,) = json.loads(two.path("build/two/loader.json").read_text())["programs"]
     assert program["attach"] == "syscalls/sys_enter_execve"
     assert two.path("build/two/loader").exists()
     # And when it attaches nowhere any more, the C loader and its source go.
     two.write("pyproject.toml", text)
-    assert two.build().ran == {"config:two", "loader:two"}
+    assert two.build().ran == {"audit:two", "config:two", "loader:two"}
     assert not two.path("build/two/loader").exists()
     assert not two.path("build/two/loader.c").exists()
 
@@ -239,7 +239,7 @@ def own_bpfline(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("module", "stages"),
     [
-        ("bpfline_loader/bundle.py", ("config",)),
+        ("bpfline_loader/bundle.py", ("audit", "config")),
         ("bpfline/templates/loader.json.j2", ("config",)),
         ("bpfline/templates/loader.c.j2", ("config",)),
         ("bpfline/render.py", ("config",)),
@@ -607,7 +607,7 @@ def test_a_section_that_is_gone_loses_its_file(project: Project) -> None:
     project.build()
     assert project.path("build/one/sections/license.bin").read_bytes() == b"GPL\0"
     project.program("one", 1)
-    assert project.build().ran == tasks("one", of=("compile", "sections", "audit"))
+    assert project.build().ran == tasks("one", of=("compile", "sections", "audit", "config"))
     assert not project.path("build/one/sections/license.bin").exists()
 
 

@@ -112,7 +112,7 @@ set.debug = false
         ('[tool.bpfline]\nclang = "a\\nb"\n', "tool.bpfline.clang holds a control character", ""),
         ('[tool.bpfline]\ncflags = ["a\\u0000"]\n', "tool.bpfline.cflags holds a control character", ""),
         ("[tool.bpfline]\ninclude = ['']\n", "tool.bpfline.include holds an empty string", "leave it out"),
-        ("[tool.bpfline]\nmcpu = 'v5'\n", "tool.bpfline.mcpu is 'v5'", "known are generic, probe, v1, v2"),
+        ("[tool.bpfline]\nmcpu = 'v5'\n", "tool.bpfline.mcpu is 'v5'", "known are generic, v1, v2, v3, v4"),
         (
             "[tool.bpfline.object.a]\nmcpu = 'x86'\n",
             "tool.bpfline.object.a.mcpu is 'x86'",

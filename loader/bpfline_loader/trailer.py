@@ -33,6 +33,8 @@ _SUBPROG = re.compile(rb"subprog \d+ .* stack (\d+)\s*$")
 _BEFORE = re.compile(
     rb";|\d+: |func#\d|from \d|regs=|last_idx |parent |mark_precise: |CO-RE relocating |prog '[^']*': relo #"
 )
+# A reason only where nothing follows.
+_REMARK = re.compile(rb"arg#\d+ reference type\(|func '[^']*' arg\d+ has btf_id ")
 _AMIDST = re.compile(rb"(?:cur|old) state:|\s*$")
 _REPORT = b"Verification failed: "
 
@@ -82,14 +84,19 @@ def last_words(log: bytes) -> str:
     body, _ = _split(log[-_MOST_BYTES:])
     words: list[bytes] = []
     report = b""
+    earlier = False  # whether what is in words was said of something else
     for line in body:
         if line.startswith(_REPORT):
             report = line[len(_REPORT) :]
             break
         if _BEFORE.match(line):
-            words.clear()
+            earlier = True
         elif not _AMIDST.match(line):
+            # A source line can stand behind the reason too: only further words take its place.
+            if earlier:
+                words.clear()
             words.append(line.strip())
+            earlier = bool(_REMARK.match(line))
     chosen = words[-2:] or ([report] if report else [])
     return "; ".join(line.decode("utf-8", "replace") for line in chosen)
 

@@ -30,6 +30,8 @@ _LOOKUP_ELEM = 1  # both in enum bpf_cmd and in enum bpf_func_id
 _ST_W, _JEQ_K, _ATOMIC_DW, _PSEUDO_MAP_FD = 0x62, 0x15, 0xDB, 1
 R3 = 3
 
+_libc = ctypes.CDLL(None, use_errno=True)
+
 
 def counts(returns: int = 0) -> bytes:
     """A program that adds one to the first value of the map at its instruction 2, and returns a number."""
@@ -197,6 +199,7 @@ def enter_network_of(pid: int) -> Callable[[], None]:
     fd = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
 
     def enter() -> None:
-        syscall("setns", fd, 0)
+        if _libc.setns(fd, 0):
+            raise OSError(ctypes.get_errno(), "setns")
 
     return enter

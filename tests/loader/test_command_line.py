@@ -55,11 +55,11 @@ def test_a_missing_bundle_is_2(tmp_path: Path, command: str) -> None:
 @pytest.mark.parametrize(
     ("before", "after", "what"),
     [
-        ('"type": "tracepoint"', '"type": ["tracepoint"]', "type is not a string"),
-        ('"name": "main"', '"name": 3', "name is not a string"),
-        ('"attach": "syscalls/sys_enter_execve"', '"attach": 5', "attach is not a string"),
-        ('"programs/main.insns"', '"a\\u0000b"', "null byte"),
-        ('"insns": "programs', '"insns": "../programs', "names a file outside its folder"),
+        ('"type": "tracepoint"', '"type": ["tracepoint"]', "type: is not a string"),
+        ('"name": "main"', '"name": 3', "name: is not a string"),
+        ('"attach": "syscalls/sys_enter_execve"', '"attach": 5', "attach: is not a string"),
+        ('"programs/main.insns"', '"a\\u0000b"', "names a file outside programs/"),
+        ('"insns": "programs', '"insns": "../programs', "names a file outside programs/"),
     ],
 )
 def test_a_damaged_description_is_2_and_says_what(good: Path, before: str, after: str, what: str) -> None:
