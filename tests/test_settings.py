@@ -93,7 +93,7 @@ set.debug = false
             "tool.bpfline has no setting 'includes'",
             "did you mean 'include'?",
         ),
-        ("[tool.bpfline]\nzzz = 1\n", "tool.bpfline has no setting 'zzz'", "known are bpftool, cflags, clang"),
+        ("[tool.bpfline]\nzzz = 1\n", "tool.bpfline has no setting 'zzz'", "known are bpftool, cflags"),
         (
             "[tool.bpfline.object.prog]\natach = 'x'\n",
             "tool.bpfline.object.prog has no setting 'atach'",
