@@ -128,7 +128,7 @@ def _object(object_file: ObjectFile, name: str, options: Options) -> Judged:
         mcpu=None,
         constants=options.constants,
     )
-    bundle, notes = _sized(dataclasses.replace(_typed(made.bundle, options.type), object=name))
+    bundle = dataclasses.replace(_typed(made.bundle, options.type), object=name)
     home = None if options.log_dir is None else _home(options.log_dir, name)
     rows = verify.verify(bundle, mode=options.log, folder=home, again=True)
     failed = [
@@ -138,7 +138,7 @@ def _object(object_file: ObjectFile, name: str, options: Options) -> Judged:
     ]  # fmt: skip
     return Judged(
         (*rows, *failed),
-        (*made.warnings, *notes, *(str(failure.problem) for failure in made.failures)),
+        (*made.warnings, *(str(failure.problem) for failure in made.failures)),
     )
 
 
@@ -159,26 +159,6 @@ def _typed(bundle: Bundle, type_: str | None) -> Bundle:
         for program in bundle.programs
     )
     return dataclasses.replace(bundle, programs=programs)
-
-
-# Map types that have no size, or whose size is the number of processors where none is given.
-_WITHOUT_SIZE = (
-    *("sk_storage", "task_storage", "inode_storage", "cgroup_storage", "percpu_cgroup_storage"),
-    *("cgrp_storage", "struct_ops", "perf_event_array"),
-)
-
-
-def _sized(bundle: Bundle) -> tuple[Bundle, tuple[str, ...]]:
-    """(bundle with maps that can be created, notes). Programs that come with a loader of their own leave
-    max_entries for that to set (bpf_map__set_max_entries); veristat puts in 1, too (fixup_obj)."""
-    empty = {each.name for each in bundle.maps if not each.max_entries and each.type not in _WITHOUT_SIZE}
-    if not empty:
-        return bundle, ()
-    maps = tuple(
-        dataclasses.replace(each, max_entries=1) if each.name in empty else each for each in bundle.maps
-    )
-    words = f"{bundle.source}: note: max_entries is 0, and is taken as 1, of {', '.join(sorted(empty))}"
-    return dataclasses.replace(bundle, maps=maps), (printable(words),)
 
 
 def _unreadable(name: str, problem: Problem) -> Judged:
