@@ -93,15 +93,11 @@ set.debug = false
             "tool.bpfline has no setting 'includes'",
             "did you mean 'include'?",
         ),
-<<<<<<< HEAD
         (
             "[tool.bpfline]\nzzz = 1\n",
             "tool.bpfline has no setting 'zzz'",
             "known are bpftool, cflags, clang",
         ),
-=======
-        ("[tool.bpfline]\nzzz = 1\n", "tool.bpfline has no setting 'zzz'", "known are bpftool, cflags"),
->>>>>>> next
         (
             "[tool.bpfline.object.prog]\natach = 'x'\n",
             "tool.bpfline.object.prog has no setting 'atach'",
