@@ -57,12 +57,13 @@ def make(project: Project, source: Source) -> Done:
 
 def _is_plain(bundle: Bundle, object_file: ObjectFile) -> bool:
     """Whether .text, as it is dumped, is all that a loader needs."""
-    if len(bundle.programs) != 1 or bundle.maps:
+    if len(bundle.programs) != 1:
         return False
     (program,) = bundle.programs
     return (
         program.section == ".text"
         and not program.core_relos
+        and not program.fixups
         and program.insns == object_file.by_name[".text"].data
     )
 

@@ -157,7 +157,8 @@ def _kind(section: Section, entry: Symbol, settings: ObjectSettings, where: audi
         raise AuditError(
             f"has a program without SEC(), {entry.name}: nothing says of what type it is",
             where=where.source,
-            help='type = "tracepoint", attach = "CATEGORY/NAME" in [tool.bpfline.object."NAME"]',
+            help='type = "tracepoint", attach = "CATEGORY/NAME" in [tool.bpfline.object."NAME"]; '
+            "of bpfline verify, --type tracepoint",
         )
     near = section_kinds.near(section.name)
     raise AuditError(
