@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The results: what every report is made of, one row for each program on each kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from bpfline_loader.verdict import Verdict
+
+# What a result means for a build, best first.
+PASSED, SKIPPED, FAILED, ERROR = "passed", "skipped", "failed", "error"
+
+
+class Place(Protocol):
+    """A place in a source. file: relative to the project where it is below it; line, column: from 1, 0
+    where they are not known; source: the text of the line, "" if unknown."""
+
+    @property
+    def file(self) -> str: ...
+    @property
+    def line(self) -> int: ...
+    @property
+    def column(self) -> int: ...
+    @property
+    def source(self) -> str: ...
+
+
+class Step(Protocol):
+    """One step of the way to a refusal, in the order in which the verifier took them."""
+
+    @property
+    def place(self) -> Place | None: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+
+
+class Diagnosis(Protocol):
+    """Why a program was refused. code: of the catalogue (BPF012), "" for a message that it does not
+    have. message: the verifier's own. fault: "source", "compiler", "limit" or "environment"."""
+
+    @property
+    def code(self) -> str: ...
+    @property
+    def title(self) -> str: ...
+    @property
+    def message(self) -> str: ...
+    @property
+    def place(self) -> Place | None: ...
+    @property
+    def steps(self) -> tuple[Step, ...]: ...
+    @property
+    def help(self) -> str: ...
+    @property
+    def fault(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class Spot:
+    """A Place of our own: where a function begins."""
+
+    file: str
+    line: int = 0
+    column: int = 0
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Result:
+    """One program on one kernel, with all that is known of it.
+
+    source: its file, relative to the project. function: where the program's own function begins.
+    log: the file with the verifier's log. expected: the settings say that it is to be refused.
+    cost, change, broken: as cost.py, compare.py and budget.py give them, None or () where they were
+    not asked for. failures: why it fails although the verifier accepted it, or as a change, in words.
+    """
+
+    verdict: Verdict
+    source: str | None = None
+    function: Place | None = None
+    log: Path | None = None
+    diagnosis: Diagnosis | None = None
+    expected: bool = False
+    cost: Any = None
+    change: Any = None
+    broken: tuple[Any, ...] = ()
+    failures: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return f"{self.verdict.object}/{self.verdict.program}"
+
+    @property
+    def outcome(self) -> str:
+        """PASSED, SKIPPED, FAILED or ERROR."""
+        if self.verdict.verdict == "error":
+            return ERROR
+        if self.verdict.verdict == "unsupported":
+            return SKIPPED
+        refused = self.verdict.verdict == "refused"
+        return FAILED if refused != self.expected or self.broken or self.failures else PASSED
+
+    @property
+    def place(self) -> Place | None:
+        """Where to look: the diagnosis's place, else the function, else the file."""
+        if self.diagnosis is not None and self.diagnosis.place is not None:
+            return self.diagnosis.place
+        if self.function is not None:
+            return self.function
+        return None if self.source is None else Spot(self.source)
+
+
+@dataclass(frozen=True)
+class Results:
+    """All of one run, in the order in which they are shown.
+
+    root: the folder that paths are relative to. baseline: what is to be said of the comparison as a
+    whole, such as that there is no baseline yet; "" if nothing.
+    """
+
+    rows: tuple[Result, ...]
+    root: Path = Path()
+    baseline: str = ""
+
+    @property
+    def kernels(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(row.verdict.kernel for row in self.rows))
+
+    @property
+    def worst_first(self) -> tuple[Result, ...]:
+        order = (ERROR, FAILED, SKIPPED, PASSED)
+        return tuple(sorted(self.rows, key=lambda row: order.index(row.outcome)))
+
+
+def of_verdicts(verdicts: Sequence[Verdict], root: Path = Path()) -> Results:  # noqa: B008 - immutable
+    """The results that verdicts alone give."""
+    return Results(
+        tuple(Result(row, log=None if row.log is None else root / row.log) for row in verdicts), root
+    )
