@@ -136,7 +136,7 @@ class Results:
         return tuple(sorted(self.rows, key=lambda row: order.index(row.outcome)))
 
 
-def of_verdicts(verdicts: Sequence[Verdict], root: Path = Path()) -> Results:  # noqa: B008 - immutable
+def of_verdicts(verdicts: Sequence[Verdict], root: Path = Path()) -> Results:
     """The results that verdicts alone give."""
     return Results(
         tuple(Result(row, log=None if row.log is None else root / row.log) for row in verdicts), root
