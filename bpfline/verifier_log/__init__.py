@@ -13,6 +13,7 @@ from __future__ import annotations
 from . import events, precision, states
 from .count import Counts, count
 from .events import Event
+from .poison import Poison, poison
 from .reader import read
 from .report import Report
 from .summary import Summary, summary
@@ -21,11 +22,13 @@ from .unwrap import Wrapped, unwrap, unwrap_all
 __all__ = [
     "Counts",
     "Event",
+    "Poison",
     "Report",
     "Summary",
     "Wrapped",
     "count",
     "events",
+    "poison",
     "precision",
     "read",
     "states",

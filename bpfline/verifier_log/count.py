@@ -11,9 +11,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, TypeAlias
 
 from .pieces import pieces
+from .reader import comment
 
 # After a line's end: an instruction; a source comment; a listing of the program with all its rows, which
 # look like instructions from the hundredth on (events.Listing); an instruction that was pruned. The
@@ -28,17 +29,20 @@ _FOUND = re.compile(
 _MORE_ROWS = re.compile(_ROWS)
 
 
+Comment: TypeAlias = tuple[str, str | None, int | None]
+
+
 @dataclass(frozen=True)
 class Counts:
     """visits: how often each instruction was looked at, by its index.
 
-    sources: the same by source comment, as after "; " (with " @ file:line" from 6.9 on); "" for
-    what has none before it. pruned: those visits after which the verifier went no further. At level 1
+    sources: the same by source comment: its text, file and line (events.Source); text is "" for what
+    has none before it. pruned: those visits after which the verifier went no further. At level 1
     the log keeps one path only: the counts mean something at level 2.
     """
 
     visits: dict[int, int]
-    sources: dict[str, int]
+    sources: dict[Comment, int]
     pruned: dict[int, int]
 
     @property
@@ -58,7 +62,7 @@ def count(data: bytes | BinaryIO) -> Counts:
         start = _after_rows(text) if listing else 0
         listing = start == len(text)
         seen = []
-        for number, comment, rows, safe, loop in _FOUND.findall(text, start):
+        for number, said, rows, safe, loop in _FOUND.findall(text, start):
             if number:
                 seen.append((source, number))
             elif rows:
@@ -66,7 +70,7 @@ def count(data: bytes | BinaryIO) -> Counts:
             elif safe or loop:
                 pruned[safe or loop] += 1
             else:
-                source = comment
+                source = said
         pairs.update(seen)
     return _counts(pairs, pruned)
 
@@ -80,17 +84,17 @@ def _counts(pairs: Counter[tuple[bytes, bytes]], pruned: Counter[bytes]) -> Coun
     if not pairs:  # at level 4 nothing is traced, but a loop is named
         return Counts({}, {}, {})
     visits: Counter[int] = Counter()
-    sources: Counter[str] = Counter()
+    sources: Counter[Comment] = Counter()
     source_of: dict[bytes, bytes] = {}
     for (source, number), times in pairs.items():
         visits[int(number)] += times
-        sources[_text(source)] += times
+        sources[_comment(source)] += times
         source_of[number] = source
     for number, times in pruned.items():  # printed without a comment, but looked at before
         visits[int(number)] += times
-        sources[_text(source_of.get(number, b""))] += times
+        sources[_comment(source_of.get(number, b""))] += times
     return Counts(dict(visits), dict(sources), {int(number): times for number, times in pruned.items()})
 
 
-def _text(source: bytes) -> str:
-    return source.strip().decode("utf-8", "replace")
+def _comment(source: bytes) -> Comment:
+    return comment(source.rstrip(b"\r").decode("utf-8", "replace"))

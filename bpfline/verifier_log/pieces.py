@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import BinaryIO
 
-SIZE = 4 << 20
+SIZE = 1 << 20
 
 
 def pieces(data: bytes | BinaryIO, size: int = SIZE) -> Iterator[bytes]:

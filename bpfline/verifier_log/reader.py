@@ -44,7 +44,7 @@ _SCC = _compiled(r"SCC (enter|exit|backedge)\b *(.*)$")
 _PRECISION = _compiled(
     r"mark_precise: |force_precise: |last_idx \d|regs=[0-9a-f]+ stack=|parent (?:already had|didn't have) "
 )
-_RELOCATION = _compiled(r"CO-RE relocating |(?:prog '.*': )?relo #\d+: ")
+_RELOCATION = _compiled(r"CO-RE relocating |(?:prog '.*': )?relo #\d+: |(?:vmlinux|module)_cand_cache:")
 _BTF_TYPE = _compiled(r"\[\d+\] [A-Z][A-Z0-9_]+ ")
 _TRAILER = _compiled(
     r"(?P<time>verification time \d+ usec)|(?P<depth>stack depth (?:max )?\d)|(?P<insns>insns processed \d)"
@@ -159,12 +159,17 @@ def _numbered(number: int, raw: bytes, text: str) -> Iterable[Event]:
 
 
 def _source(number: int, raw: bytes, text: str) -> Event:
-    body = text[2:] if text.startswith("; ") else text[1:]
-    source, at, place = body.rpartition(" @ ")
+    return ev.Source(number, raw, *comment(text[1:]))
+
+
+def comment(after: str) -> tuple[str, str | None, int | None]:
+    """Text, file and line of what comes after the semicolon: `text`, or `text @ file:line` from 6.9 on."""
+    body = after.removeprefix(" ")
+    text, at, place = body.rpartition(" @ ")
     file, _, lineno = place.rpartition(":")
     if at and file and lineno.isdecimal() and lineno.isascii() and len(lineno) < 10:
-        return ev.Source(number, raw, source, file, int(lineno))
-    return ev.Source(number, raw, body)
+        return text, file, int(lineno)
+    return body, None, None
 
 
 def _plain(number: int, raw: bytes, text: str) -> Event:

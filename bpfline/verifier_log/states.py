@@ -13,6 +13,7 @@ understood is in `other`, verbatim.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from dataclasses import dataclass, field
 
@@ -21,7 +22,8 @@ _FRAME = re.compile(r"frame(\d{1,9}):$", re.ASCII)
 _NUMBER = re.compile(r"-?(?:0x[0-9a-fA-F]{1,32}|[0-9]{1,32})$")
 # Slots of eight bytes, of which each is one letter: slot_type_char in kernel/bpf/log.c.
 _SLOTS = re.compile(r"[?rm0difp]{8}$")
-_SPILL = re.compile(r"([?rm0]{1,7})(?=[A-Za-z0-9-])(.+)$", re.DOTALL)
+# A spill of 4, 2 or 1 bytes: the letters of the bytes above it, then the value. No number begins with 0000.
+_SPILL = re.compile(r"([?rm0p]{4}|[?rm0p]{6,7})(?![?rm0p]{1,4}$)([^?]+)$", re.DOTALL)
 
 # The names of the bounds before 6.1, and of 32-bit bounds before 6.7.
 _NAMES = {
@@ -38,7 +40,7 @@ _NAMES = {
     "s32_min": "smin32",
     "s32_max": "smax32",
 }
-_SIGNED = {"smin": 64, "smax": 64, "smin32": 32, "smax32": 32, "off": 32, "imm": 64}
+_SIGNED = ("smin", "smax", "smin32", "smax32", "off", "imm")
 
 
 @dataclass(frozen=True)
@@ -86,11 +88,11 @@ def parse(text: str) -> Registers:
     other: list[str] = []
     for item in _split(text, " "):
         if found := _ITEM.match(item):
-            value = _value(found[3], found[2] or "")
-            if item[0] == "R":
-                regs[int(found[1][1:])] = value
+            name, live, said = found.groups(default="")
+            if name[0] == "R":
+                regs[int(name[1:])] = _value(said, live)
             else:
-                stack[int(found[1][2:])] = value
+                stack[int(name[2:])] = _slot(said, live)
         elif found := _FRAME.match(item):
             frame = int(found[1])
         elif item.startswith("refs="):
@@ -100,30 +102,30 @@ def parse(text: str) -> Registers:
     return Registers(frame, regs, stack, refs, tuple(other))
 
 
-def _value(text: str, live: str) -> Value:
-    rest, slots = text, ""
+def _slot(text: str, live: str) -> Value:
+    """Eight bytes of stack: letters, a value, or letters and a shorter value."""
     if _SLOTS.match(text):
         return Value(text, live=live, slots=text)
-    if found := _SPILL.match(text):  # "mmmm7", "????scalar()": a spill of less than eight bytes
-        slots, rest = found.groups()
-    kind, _, inside = rest.partition("(")
-    inside = inside.removesuffix(")")
-    if kind.startswith("inv"):
-        kind = "scalar" + kind[3:]
+    if found := _SPILL.match(text):
+        return dataclasses.replace(_value(found[2], live), text=text, slots=found[1])
+    return _value(text, live)
+
+
+def _value(text: str, live: str) -> Value:
+    kind, _, inside = text.partition("(")
+    kind = kind.partition(",call_")[0]  # "fp0,call_-1" before 5.3
     precise = False
-    if kind.startswith("scalarP"):
-        precise, kind = True, "scalar" + kind[7:]
-    elif kind[:1] == "P" and (kind[1:2].isdigit() or kind[1:2] == "-" or kind[1:] == "scalar"):
-        precise, kind = True, kind[1:]
+    if kind.startswith("inv"):  # up to 5.17: inv7, invP7, inv(...), invP(...)
+        kind = kind[3:] or "scalar"
+    if kind[:1] == "P" and (kind[1:] in ("", "scalar") or _NUMBER.match(kind[1:])):
+        precise, kind = True, kind[1:] or "scalar"
     const = None
-    if kind.startswith("scalar") and _NUMBER.match(kind[6:]):
-        kind, const = "scalar", int(kind[6:], 0)
-    elif _NUMBER.match(kind):
+    if _NUMBER.match(kind):
         kind, const = "scalar", _number(kind)
     elif kind.startswith("fp") and _NUMBER.match(kind[2:]):
         kind, const = "fp", _number(kind[2:])
-    attrs, var_off = _attributes(inside)
-    return Value(text, kind, const, attrs, var_off, precise, live, slots)
+    attrs, var_off = _attributes(inside.removesuffix(")"))
+    return Value(text, kind, const, attrs, var_off, precise, live)
 
 
 def _attributes(inside: str) -> tuple[dict[str, int | str], tuple[int, int] | None]:
@@ -137,10 +139,14 @@ def _attributes(inside: str) -> tuple[dict[str, int | str], tuple[int, int] | No
                 var_off = _pair(value)
             else:
                 name = _NAMES.get(name, name)
-                attrs[name] = _signed(name, _number(value)) if _NUMBER.match(value) else value
+                attrs[name] = _attribute(name, value)
         if not names:
             attrs[value] = ""
     return attrs, var_off
+
+
+def _attribute(name: str, value: str) -> int | str:
+    return value if name == "map" or not _NUMBER.match(value) else _signed(name, _number(value))
 
 
 def _pair(text: str) -> tuple[int, int] | None:
@@ -154,9 +160,12 @@ def _number(text: str) -> int:
 
 
 def _signed(name: str, number: int) -> int:
-    """6.8 and later print signed bounds beyond 16 bits in hexadecimal, as the bits are."""
-    bits = _SIGNED.get(name, 0)
-    return number - (1 << bits) if bits and 1 << (bits - 1) <= number < 1 << bits else number
+    """6.8 and later print what is beyond 16 bits in hexadecimal, as 64 bits whatever the bound's size."""
+    if name not in _SIGNED:
+        return number
+    if 1 << 63 <= number < 1 << 64:
+        return number - (1 << 64)
+    return number - (1 << 32) if name.endswith("32") and 1 << 31 <= number < 1 << 32 else number
 
 
 def _split(text: str, separator: str) -> list[str]:

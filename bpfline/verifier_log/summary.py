@@ -52,16 +52,16 @@ class Summary:
     kernel: what its format tells, such as "6.17 to 7.1"; "" if nothing.
     """
 
-    messages: tuple[str, ...] = ()
-    insn: ev.Insn | None = None
-    source: ev.Source | None = None
-    report: Report | None = None
-    stats: trailer.Stats = trailer.Stats()
-    max_states_per_insn: int | None = None
-    subprogs: tuple[Subprog, ...] = ()
-    deepest: int | None = None
-    cut: bool = False
-    kernel: str = ""
+    messages: tuple[str, ...]
+    insn: ev.Insn | None
+    source: ev.Source | None
+    report: Report | None
+    stats: trailer.Stats
+    max_states_per_insn: int | None
+    subprogs: tuple[Subprog, ...]
+    deepest: int | None
+    cut: bool
+    kernel: str
 
 
 def summary(data: bytes) -> Summary:
@@ -123,10 +123,13 @@ def _subprogs(lines: Sequence[ev.Trailer]) -> tuple[Subprog, ...]:
             for n, name, kind, own, total, stack in (found.groups() for found in named)
         )
     stacks = _terms(lines, "depth")
-    insns = _terms(lines, "insns")
+    insns: list[int | None] = list(_terms(lines, "insns"))
+    if len(insns) != len(stacks):  # static functions have a depth, and count for who calls them
+        insns = insns[:1]
+    insns += [None] * (len(stacks) - len(insns))
     return tuple(
-        Subprog(number, None, None, insns[number] if number < len(insns) else None, None, stack)
-        for number, stack in enumerate(stacks)
+        Subprog(number, insns_total=total, stack=stack)
+        for number, (total, stack) in enumerate(zip(insns, stacks, strict=False))
     )
 
 

@@ -68,7 +68,7 @@ def _libbpf(data: bytes) -> list[Wrapped]:
     begins = list(_BEGIN.finditer(data))
     limits = [found.start() for found in begins[1:]] + [len(data)]
     logs = []
-    for found, limit in zip(begins, limits, strict=True):
+    for found, limit in zip(begins, limits, strict=False):
         before = data[data.rfind(b"\n", 0, found.start()) + 1 : found.start()]
         name = _PROG.search(before)
         indent = _INDENT.match(before)
