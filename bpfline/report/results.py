@@ -3,29 +3,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from bpfline_loader.bundle import Bundle
 from bpfline_loader.verdict import Verdict
+
+from .. import program_lines
+from ..program_lines import Place
 
 # What a result means for a build, best first.
 PASSED, SKIPPED, FAILED, ERROR = "passed", "skipped", "failed", "error"
-
-
-class Place(Protocol):
-    """A place in a source. file: relative to the project where it is below it; line, column: from 1, 0
-    where they are not known; source: the text of the line, "" if unknown."""
-
-    @property
-    def file(self) -> str: ...
-    @property
-    def line(self) -> int: ...
-    @property
-    def column(self) -> int: ...
-    @property
-    def source(self) -> str: ...
 
 
 class Step(Protocol):
@@ -60,27 +50,18 @@ class Diagnosis(Protocol):
 
 
 @dataclass(frozen=True)
-class Spot:
-    """A Place of our own: where a function begins."""
-
-    file: str
-    line: int = 0
-    column: int = 0
-    source: str = ""
-
-
-@dataclass(frozen=True)
 class Result:
     """One program on one kernel, with all that is known of it.
 
-    source: its file, relative to the project. function: where the program's own function begins.
-    log: the file with the verifier's log. expected: the settings say that it is to be refused.
-    cost, change, broken: as cost.py, compare.py and budget.py give them, None or () where they were
-    not asked for. failures: why it fails although the verifier accepted it, or as a change, in words.
+    source: its file, relative to the project. object_file: what it was loaded from. function: where the
+    program's own function begins. log: the file with the verifier's log. expected: the settings say that
+    it is to be refused. cost, change, broken: as cost.py, compare.py and budget.py give them, None or ()
+    where they were not asked for. failures: what else makes it fail, such as a change, in words.
     """
 
     verdict: Verdict
     source: str | None = None
+    object_file: Path | None = None
     function: Place | None = None
     log: Path | None = None
     diagnosis: Diagnosis | None = None
@@ -111,7 +92,7 @@ class Result:
             return self.diagnosis.place
         if self.function is not None:
             return self.function
-        return None if self.source is None else Spot(self.source)
+        return None if self.source is None else Place(self.source)
 
 
 @dataclass(frozen=True)
@@ -136,8 +117,16 @@ class Results:
         return tuple(sorted(self.rows, key=lambda row: order.index(row.outcome)))
 
 
-def of_verdicts(verdicts: Sequence[Verdict], root: Path = Path()) -> Results:
-    """The results that verdicts alone give."""
-    return Results(
-        tuple(Result(row, log=None if row.log is None else root / row.log) for row in verdicts), root
-    )
+def of_object(
+    verdicts: Iterable[Verdict], bundle: Bundle | None, *, source: str | None, object_file: Path
+) -> tuple[Result, ...]:
+    """The results of one object. bundle: None where it could not be read."""
+    programs = {(each.name, each.section): each for each in bundle.programs} if bundle else {}
+    rows = []
+    for verdict in verdicts:
+        program = programs.get((verdict.program, verdict.section))
+        function = program_lines.of(program, bundle).at(0) if program and bundle else None
+        log = None if verdict.log is None else Path(verdict.log)
+        where = source or (function.file if function else None)
+        rows.append(Result(verdict, where, object_file, function, log))
+    return tuple(rows)

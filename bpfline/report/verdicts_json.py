@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""verdicts.json: all of the results, the source of truth that every other report is a view of.
+
+docs/verdicts.schema.json is its schema. Each row has what verdict.json has (bpfline_loader.verdict), and
+what the build side found out.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from bpfline_loader.verdict import SCHEMA
+
+from .. import __version__
+from .results import Result, Results
+
+
+def render(results: Results) -> bytes:
+    return (json.dumps(to_json(results), indent=1) + "\n").encode()
+
+
+def to_json(results: Results) -> dict[str, Any]:
+    return {
+        "schema": SCHEMA,
+        "bpfline": __version__,
+        "baseline": results.baseline,
+        "results": [_row(row) for row in results.rows],
+    }
+
+
+def _row(row: Result) -> dict[str, Any]:
+    more = {field.name: _plain(getattr(row, field.name)) for field in dataclasses.fields(row)}
+    del more["verdict"], more["log"]  # the row itself, which has the log's path
+    return {**dataclasses.asdict(row.verdict), **more, "outcome": row.outcome}
+
+
+def _plain(value: Any) -> Any:
+    """value as JSON has it: whatever the other modules' dataclasses hold."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    if isinstance(value, Path):
+        return str(value)
+    return value.value if isinstance(value, Enum) else value
