@@ -47,17 +47,23 @@ def _doctor(args: argparse.Namespace) -> int:
 def _verify(args: argparse.Namespace) -> int:
     from . import verify_files
 
-    if args.log is not None and args.log_dir is None:
+    log_dir = args.log_dir or (args.report and args.report / "logs")  # reports tell what logs say
+    if args.log is not None and log_dir is None:
         raise Problem("wants --log-dir", where="--log", help="--log-dir DIR", status=USAGE)
     options = verify_files.Options(
-        log="none" if args.log_dir is None else args.log or "auto",
-        log_dir=args.log_dir,
+        log="none" if log_dir is None else args.log or "auto",
+        log_dir=log_dir,
+        report=args.report is not None,
         type=args.type,
         constants=verify_files.constants(args.set),
     )
     judged = verify_files.run(args.files, options, jobs=args.jobs)
     verify_files.show(judged.verdicts, "json" if args.json else "csv" if args.csv else "table")
-    return judged.status
+    if args.report is None:
+        return judged.status
+    from . import report
+
+    return max(judged.status, report.write(report.Results(judged.results), args.report))
 
 
 def _verify_arguments(parser: argparse.ArgumentParser) -> None:
@@ -66,6 +72,7 @@ def _verify_arguments(parser: argparse.ArgumentParser) -> None:
     shape.add_argument("--json", action="store_true", help="the verdicts for programs to read")
     shape.add_argument("--csv", action="store_true", help="the same, one line for each program")
     parser.add_argument("--log-dir", type=Path, metavar="DIR", help="keep the verifier's logs there")
+    parser.add_argument("--report", type=Path, metavar="DIR", help="write reports there: docs/reports.md")
     parser.add_argument("--log", choices=("auto", "full", "short", "none"), help="which logs (auto)")
     parser.add_argument(
         "--type", metavar="TYPE", help="of freplace, and of programs whose section does not tell"

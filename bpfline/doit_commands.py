@@ -207,13 +207,17 @@ class Run(_InProject, cmd_run.Run):
         """Show the verdicts in the order of their objects; the exit status that they ask for."""
         from bpfline_loader import table, verdict
 
+        from . import report
+
         found = sorted(pipeline.verdicts, key=lambda row: row.object)
         if self.verify_options["json"]:
             print(json.dumps(verdict.to_json(found), indent=1))
         else:
             table.print_verdicts(found, sys.stdout)
         sys.stdout.flush()
-        return table.status(found)
+        return max(
+            table.status(found), report.write(report.of_project(pipeline.project, found), report.FOLDER)
+        )
 
     def _start(self, pipeline: Any, sources: Sequence[Any], seconds: float | None) -> int:
         from bpfline_loader import bundle, run

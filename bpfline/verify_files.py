@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bpfline_loader import table, verdict, verify
 from bpfline_loader.bundle import Bundle
@@ -22,28 +23,35 @@ from .errors import OK, UNABLE, ObjectError, Problem, SettingsError, printable
 from .settings import ObjectSettings
 from .terminal import say
 
+if TYPE_CHECKING:
+    from .report.results import Result
+
 _EM_BPF = 247  # linux/elf-em.h
 
 
 @dataclass(frozen=True)
 class Options:
     """log: one of log.MODES. log_dir: where logs and verdict.json go, or None. type: that of programs
-    whose section does not tell, and of freplace. constants: values for global variables."""
+    whose section does not tell, and of freplace. constants: values for global variables. report: whether
+    the results for reports are wanted."""
 
     log: str = "none"
     log_dir: Path | None = None
     type: str | None = None
     constants: Mapping[str, str] = field(default_factory=dict)
+    report: bool = False
 
 
 @dataclass(frozen=True)
 class Judged:
-    """What became of one file. said: for standard error. used: those of Options.constants that it has."""
+    """What became of one file. said: for standard error. used: those of Options.constants that it has.
+    results: the verdicts with what reports tell of them, where they are wanted."""
 
     verdicts: tuple[Verdict, ...] = ()
     said: tuple[str, ...] = ()
     status: int = OK
     used: frozenset[str] = frozenset()
+    results: tuple[Result, ...] = ()
 
 
 def run(paths: Sequence[Path], options: Options, *, jobs: int | None = None) -> Judged:
@@ -64,7 +72,7 @@ def run(paths: Sequence[Path], options: Options, *, jobs: int | None = None) -> 
         for index, result in work:
             if isinstance(result, workers.Crash):
                 problem = Problem(f"the worker that verified it ended with {result.how}", where=paths[index])
-                result = _unreadable(names[index], problem)
+                result = _unreadable(names[index], problem, paths[index], options)
             found[index] = result
             progress.show(len(found), paths[index])
     judged = [found[index] for index in range(len(paths))]
@@ -75,7 +83,8 @@ def run(paths: Sequence[Path], options: Options, *, jobs: int | None = None) -> 
     if unused and all(each.status == OK for each in judged):
         set_option.check_used(options.constants, used, paths)
     verdicts = tuple(row for each in judged for row in each.verdicts)
-    return Judged(verdicts, (), max((table.status(verdicts), *(each.status for each in judged))), used)
+    status = max((table.status(verdicts), *(each.status for each in judged)))
+    return Judged(verdicts, (), status, used, tuple(row for each in judged for row in each.results))
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
@@ -102,7 +111,7 @@ def _file(path: Path, name: str, options: Options) -> Judged:
             return Judged(said=(f"{printable(str(path))}: note: holds no program",))
         return _object(object_file, name, options)
     except Problem as problem:
-        return _unreadable(name, problem)
+        return _unreadable(name, problem, path, options)
 
 
 def _read(path: Path) -> bytes:
@@ -144,6 +153,7 @@ def _object(object_file: ObjectFile, name: str, options: Options) -> Judged:
         (*rows, *failed),
         (*made.warnings, *notes, *(str(failure.problem) for failure in made.failures)),
         used=frozenset(set_option.of_object(object_file, options.constants) if options.constants else ()),
+        results=_results((*rows, *failed), bundle, object_file.path, options),
     )
 
 
@@ -186,9 +196,21 @@ def _sized(bundle: Bundle) -> tuple[Bundle, tuple[str, ...]]:
     return dataclasses.replace(bundle, maps=maps), (printable(words),)
 
 
-def _unreadable(name: str, problem: Problem) -> Judged:
+def _unreadable(name: str, problem: Problem, path: Path, options: Options) -> Judged:
     row = dataclasses.replace(_blank(name), message=problem.what)
-    return Judged((row,), (str(problem),), max(UNABLE, problem.status))
+    said, status = (str(problem),), max(UNABLE, problem.status)
+    return Judged((row,), said, status, results=_results((row,), None, path, options))
+
+
+def _results(
+    rows: Sequence[Verdict], bundle: Bundle | None, path: Path, options: Options
+) -> tuple[Result, ...]:
+    """What reports tell of rows; worked out here, for the parent does not get the bundle."""
+    if not options.report:
+        return ()
+    from .report import results
+
+    return results.of_object(rows, bundle, source=None, object_file=path)
 
 
 def _blank(name: str) -> Verdict:

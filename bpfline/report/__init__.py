@@ -11,8 +11,13 @@ from pathlib import Path
 from bpfline_loader.files import write_whole
 
 from ..errors import OK, UNABLE, Problem
+from ..project import BUILD, REPORT
 from ..terminal import say
-from .results import Results
+from .results import Results, of_project
+
+__all__ = ["FOLDER", "FORMATS", "Results", "of_project", "write"]
+
+FOLDER = BUILD / REPORT  # of a project
 
 # The file of each report, and the module whose render() gives its bytes.
 FORMATS = (

@@ -3,16 +3,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from bpfline_loader import bundle as bundle_
 from bpfline_loader.bundle import Bundle
+from bpfline_loader.errors import BundleError
 from bpfline_loader.verdict import Verdict
 
 from .. import program_lines
 from ..program_lines import Place
+from ..project import Project
 
 # What a result means for a build, best first.
 PASSED, SKIPPED, FAILED, ERROR = "passed", "skipped", "failed", "error"
@@ -73,7 +76,9 @@ class Result:
 
     @property
     def name(self) -> str:
-        return f"{self.verdict.object}/{self.verdict.program}"
+        """The object, and the program where one is known."""
+        verdict = self.verdict
+        return f"{verdict.object}/{verdict.program}" if verdict.program else verdict.object
 
     @property
     def outcome(self) -> str:
@@ -117,8 +122,27 @@ class Results:
         return tuple(sorted(self.rows, key=lambda row: order.index(row.outcome)))
 
 
+def of_project(project: Project, verdicts: Sequence[Verdict]) -> Results:
+    """The results of a project, in the order of its objects."""
+    rows: list[Result] = []
+    for source in project.sources:
+        own = [verdict for verdict in verdicts if verdict.object == source.object]
+        if own:
+            rows += of_object(
+                own, _bundle(source.folder), source=str(source.path), object_file=source.object_file
+            )
+    return Results(tuple(rows))
+
+
+def _bundle(folder: Path) -> Bundle | None:
+    try:
+        return bundle_.read(folder)
+    except BundleError:
+        return None
+
+
 def of_object(
-    verdicts: Iterable[Verdict], bundle: Bundle | None, *, source: str | None, object_file: Path
+    verdicts: Sequence[Verdict], bundle: Bundle | None, *, source: str | None, object_file: Path
 ) -> tuple[Result, ...]:
     """The results of one object. bundle: None where it could not be read."""
     programs = {(each.name, each.section): each for each in bundle.programs} if bundle else {}

@@ -51,7 +51,7 @@ def _run(results: Results, kernels: Sequence[str]) -> dict[str, Any]:
     rules = list(dict.fromkeys(finding.rule for finding in found))
     notes = [_note("error", finding.headline) for finding in untried]
     notes += [_note("note", f"{row.name}: {row.verdict.message}") for row in rows if row.outcome == SKIPPED]
-    notes += [_note("warning", finding.headline) for finding in every if not finding.place]
+    notes += [_note("warning", finding.headline) for finding in every if finding not in untried + found]
     return {
         "tool": {
             "driver": {
@@ -138,8 +138,8 @@ def _note(level: str, text: str) -> dict[str, Any]:
 
 
 def _message(text: str) -> dict[str, str]:
-    """Braces would be placeholders (section 3.11.5), and brackets links (3.11.6)."""
-    escaped = printable(text).replace("\\", "\\\\").replace("[", "\\[").replace("]", "\\]")
+    """Braces would be placeholders (section 3.11.5), and "[x](y)" a link (3.11.6)."""
+    escaped = printable(text).replace("](", "] (")
     return {"text": escaped.replace("{", "{{").replace("}", "}}")}
 
 
