@@ -56,6 +56,13 @@ def _logs(path: Path) -> Iterator[Log]:
         yield Log(found[1], program.decode(), int(level or 4), -int(errno), data.replace(b"\r\n", b"\n"))
 
 
+FIXTURES = fixtures()
+
+
+def fixture(name: str) -> Log:
+    return next(log for log in FIXTURES if log.name == name)
+
+
 def digest(log: bytes) -> dict[str, Any]:
     """What a parse must find, small enough to read."""
     found = list(verifier_log.read(log))
@@ -109,11 +116,12 @@ def expected() -> dict[str, Any]:
 
 def logs() -> dict[str, bytes]:
     """Every log that expected.jsonl has a line for."""
-    found = {log.name: log.data for log in fixtures()}
+    found = {log.name: log.data for log in FIXTURES}
     for path in sorted(DATA.glob("*.txt")):
         for number, log in enumerate(verifier_log.unwrap_all(path.read_bytes()), 1):
             found[f"{path.name} {number} {log.program}"] = log.log
-    found["poisoned-by-kernel.txt"] = wrapped("poisoned-by-kernel.txt")
+    for name in ("poisoned-by-kernel.txt", "btf-refused.txt"):
+        found[name] = wrapped(name)
     return found
 
 

@@ -11,15 +11,15 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass
-from typing import BinaryIO, TypeAlias
+from typing import TypeAlias
 
-from .pieces import pieces
+from .pieces import Readable, pieces
 from .reader import comment
 
 # After a line's end: an instruction; a source comment; a listing of the program with all its rows, which
 # look like instructions from the hundredth on (events.Listing); an instruction that was pruned. The
 # literal first byte is what makes the search fast.
-_ROWS = rb"(?:\n *\d+: \([0-9a-f]{2}\) [^\n]*)*+"
+_ROWS = rb"(?:\n *\d+: \([0-9a-f]{2}\) [^\n]*)*"
 _FOUND = re.compile(
     rb"\n(?:(\d{1,9}): \([0-9a-f]{2}\) |;( ?[^\n]*)"
     rb"|((?:subprog#\d|stack use/def )[^\n]*:\r?" + _ROWS + rb")"
@@ -51,7 +51,7 @@ class Counts:
         return sum(self.visits.values())
 
 
-def count(data: bytes | BinaryIO) -> Counts:
+def count(data: bytes | Readable) -> Counts:
     """Count the instructions of a log, or of a file of one, in bounded memory."""
     pairs: Counter[tuple[bytes, bytes]] = Counter()
     pruned: Counter[bytes] = Counter()

@@ -4,12 +4,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import Protocol
 
 SIZE = 1 << 20
 
 
-def pieces(data: bytes | BinaryIO, size: int = SIZE) -> Iterator[bytes]:
+class Readable(Protocol):
+    """A binary file, as far as it is needed here: read() gives at most size bytes, b"" at the end."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
+def pieces(data: bytes | Readable, size: int = SIZE) -> Iterator[bytes]:
     """data, cut after line ends; only a line longer than size is cut within, for no log has one."""
     rest = b""
     for chunk in _chunks(data, size):
@@ -26,7 +32,7 @@ def pieces(data: bytes | BinaryIO, size: int = SIZE) -> Iterator[bytes]:
         yield rest
 
 
-def _chunks(data: bytes | BinaryIO, size: int) -> Iterator[bytes]:
+def _chunks(data: bytes | Readable, size: int) -> Iterator[bytes]:
     if isinstance(data, bytes):
         for start in range(0, len(data), size):
             yield data[start : start + size]

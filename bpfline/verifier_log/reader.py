@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import BinaryIO
 
 from . import events as ev
 from .events import Event
-from .pieces import pieces
+from .pieces import Readable, pieces
 
 # Numbers are short: int() refuses thousands of digits, and no kernel prints them.
 _N = r"(\d{1,9})"
@@ -60,7 +59,7 @@ _STACK_ROW = _compiled(r" *<N>: \([0-9a-f]{2}\) ")
 _ORDER = "topo_order["
 
 
-def read(data: bytes | BinaryIO) -> Iterator[Event]:
+def read(data: bytes | Readable) -> Iterator[Event]:
     """The events of a log, in its order; no input raises.
 
     data: the log, or a file to read it from in pieces. The log is bare: see unwrap() for libraries' own.
@@ -70,7 +69,7 @@ def read(data: bytes | BinaryIO) -> Iterator[Event]:
         yield from reader.events(number, raw)
 
 
-def _lines(data: bytes | BinaryIO) -> Iterator[bytes]:
+def _lines(data: bytes | Readable) -> Iterator[bytes]:
     """The lines, each with its end."""
     for piece in pieces(data):
         *whole, last = piece.split(b"\n")
@@ -84,7 +83,7 @@ class _Reader:
     """Knows what table or report the lines before were part of."""
 
     def __init__(self) -> None:
-        self.table = ""  # "live" or "stack": rows may follow
+        self.table = ""  # "live", "stack" or "btf": rows may follow
         self.section = ""  # of the report
 
     def events(self, number: int, raw: bytes) -> Iterable[Event]:
@@ -118,6 +117,8 @@ class _Reader:
             return ev.Listing(number, raw, "live", text, int(found[2]), int(found[1]) if found[1] else None)
         if self.table == "stack" and (found := _STACK_ROW.match(text)):
             return ev.Listing(number, raw, "stack", text, int(found[1]))
+        if self.table == "btf" and text.startswith("\t"):
+            return ev.BtfType(number, raw, text)
         return None
 
     def _other(self, number: int, raw: bytes, text: str) -> Event:
@@ -133,6 +134,9 @@ class _Reader:
             self.table = "stack"
         if self.table:
             return ev.Listing(number, raw, self.table, text)
+        if _BTF_TYPE.match(text):
+            self.table = "btf"
+            return ev.BtfType(number, raw, text)
         if text.startswith(_ORDER):
             return ev.Listing(number, raw, "order", text)
         return _plain(number, raw, text)
@@ -214,6 +218,4 @@ def _function(number: int, raw: bytes, text: str) -> Event | None:
 def _rare(number: int, raw: bytes, text: str) -> Event:
     if _RELOCATION.match(text):
         return ev.Relocation(number, raw, text)
-    if _BTF_TYPE.match(text):
-        return ev.BtfType(number, raw, text)
     return ev.Message(number, raw, text)

@@ -101,6 +101,7 @@ def _messages(found: Sequence[Event]) -> tuple[str, ...]:
         elif isinstance(event, ev.Loop):
             words.append(f"infinite loop detected at insn {event.idx}")
         elif isinstance(event, ev.BtfType):
+            words.clear()
             btf = event.text
         elif isinstance(event, _WENT_ON) or (isinstance(event, ev.State) and event.idx is not None):
             words.clear()

@@ -27,14 +27,15 @@ _PROG = re.compile(rb"prog '(.*)': $", re.DOTALL)
 _INDENT = re.compile(rb"[ \t>]*")
 
 _OMITTED = rb"(\d{1,9}) line(?:s|\(s\))? omitted\)"
-_CILIUM = re.compile(rb"load program: [^\n]*:\r?\n( *\t)")
-_CILIUM_LINES = rb"(?:<indent>[^\n]*(?:\n|\Z)|[ \t\r]*\n(?=[ \t\r\n]*<indent>))*+"
+_CILIUM = b"load program: "
+_CILIUM_INDENT = re.compile(rb" *\t")
+_BLANK = re.compile(rb"(?:\r?\n)+")
 _CILIUM_OMITTED = re.compile(rb"^\((?:truncated, )?" + _OMITTED + rb"\r?\n?", re.MULTILINE)
-_CILIUM_SHORT = re.compile(rb"load program: [^\n:]*: ([^\n]*?) \((?:truncated, )?" + _OMITTED)
+_CILIUM_SHORT = re.compile(rb" \((?:truncated, )?" + _OMITTED)
 
 _AYA = re.compile(rb"erifier output: ?\n?")
 _AYA_END = re.compile(rb"(?<=\n)processed \d+ insns[^\n]*\n|(?=\n\nCaused by:\n)")
-_AYA_QUOTED = re.compile(rb'verifier_log: (?:VerifierLog\()?"((?:[^"\\]|\\.)*)', re.DOTALL)
+_AYA_QUOTED = re.compile(rb'verifier_log: (?:VerifierLog\()?"((?:[^"\\]+|\\.)*)', re.DOTALL)
 _ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
 _ESCAPED = {b"n": b"\n", b"t": b"\t", b"r": b"\r"}
 
@@ -96,16 +97,30 @@ def _up_to_end(body: bytes) -> bytes:
 
 def _cilium(data: bytes) -> list[Wrapped]:
     logs = []
-    for found in _CILIUM.finditer(data):
-        indent = found[1]
-        lines = re.compile(_CILIUM_LINES.replace(b"<indent>", indent)).match(data, found.start(1))
-        if lines:
-            logs.append(_without_omissions(_unindented(lines[0], indent)))
-    if not logs and (short := _CILIUM_SHORT.search(data)):
-        # Two lines were joined by ": ": "9: (69) r5 = *(u16 *)(r1 +0): R1 invalid mem access 'scalar'".
-        words = re.sub(rb"(?<=.): (?=R\d+ )", b"\n", short[1])
-        logs.append(Wrapped(words + b"\n", "cilium/ebpf", None, int(short[2])))
+    at = data.find(_CILIUM)
+    while at >= 0:
+        end = (data.find(b"\n", at) + 1) or len(data)
+        said = data[at + len(_CILIUM) : end].rstrip()
+        indent = _CILIUM_INDENT.match(data, end)
+        if said.endswith(b":") and indent:
+            start, end = end, _end_of_indented(data, end, indent[0])
+            logs.append(_without_omissions(_unindented(data[start:end], indent[0])))
+        elif short := _CILIUM_SHORT.search(said):
+            # Two lines were joined by ": ": "9: (69) r5 = *(u16 *)(r1 +0): R1 invalid mem access 'scalar'".
+            _, _, words = said[: short.start()].partition(b": ")
+            words = re.sub(rb": (?=R\d+ )", b"\n", words)
+            logs.append(Wrapped(words + b"\n", "cilium/ebpf", None, int(short[1])))
+        at = data.find(_CILIUM, end)
     return logs
+
+
+def _end_of_indented(data: bytes, end: int, indent: bytes) -> int:
+    while data.startswith(indent, end):
+        end = (data.find(b"\n", end) + 1) or len(data)
+        blank = _BLANK.match(data, end)  # an editor may have taken the tab of an empty line
+        if blank and data.startswith(indent, blank.end()):
+            end = blank.end()
+    return end
 
 
 def _without_omissions(body: bytes) -> Wrapped:
