@@ -9,9 +9,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..program_lines import Place
-from .results import ERROR, Result, Results, Step
+from .results import ERROR, Result, Results
+
+if TYPE_CHECKING:
+    from ..diagnosis import Step
 
 # Rules for what has no code in the catalogue, and what they are called.
 NOT_TRIED, REFUSED, ACCEPTED = "not-tried", "refused", "accepted"
@@ -33,7 +37,8 @@ _NUMBER = re.compile(r"\b(?:0x[0-9a-f]+|[Rr]?-?\d+)\b|(?<==)-?\d+")
 class Finding:
     """One thing that is wrong with one program on one kernel.
 
-    rule: a code of the catalogue, or one of TITLES. place: None where no file is known.
+    rule: a code of the catalogue, or one of TITLES. message: may have several lines. place: None where no
+    file is known. cause: why it is wrong.
     """
 
     rule: str
@@ -42,6 +47,7 @@ class Finding:
     result: Result
     place: Place | None
     steps: tuple[Step, ...] = ()
+    cause: str = ""
     help: str = ""
 
     @property
@@ -56,7 +62,8 @@ class Finding:
     @property
     def headline(self) -> str:
         """The program, and what is wrong with it, in one line."""
-        return f"{self.result.name}: {self.message or self.title}"
+        words = "; ".join(self.message.splitlines())
+        return f"{self.result.name}: {self.title}: {words}" if words else f"{self.result.name}: {self.title}"
 
 
 def normalised(message: str) -> str:
@@ -78,9 +85,8 @@ def of_result(row: Result) -> Iterator[Finding]:
             yield _finding(REFUSED, verdict.message, row)
         else:
             rule = why.code or REFUSED
-            yield Finding(
-                rule, why.title or TITLES[REFUSED], why.message, row, row.place, why.steps, why.help
-            )
+            title = why.title if why.code else TITLES[REFUSED]
+            yield Finding(rule, title, why.message, row, row.place, why.steps, why.cause, why.help)
     elif verdict.verdict == "accepted" and row.expected:
         yield _finding(ACCEPTED, "was to be refused, but was accepted", row)
     yield from (_finding(BUDGET, str(each), row) for each in row.broken)

@@ -70,7 +70,7 @@ def _case(row: Result, root: Path) -> ET.Element:
     elif found:
         # GitLab reads one of them: the first has the message, the text has all.
         kind = "error" if row.outcome == ERROR else "failure"
-        element = ET.SubElement(case, kind, {"message": safe(found[0].message), "type": safe(found[0].rule)})
+        element = ET.SubElement(case, kind, {"message": safe(found[0].headline), "type": safe(found[0].rule)})
         element.text = safe("\n\n".join(_text(finding, root) for finding in found))
     if row.outcome in (FAILED, ERROR) and (tail := _tail(row.log)):
         ET.SubElement(case, "system-out").text = safe(tail)
@@ -84,6 +84,7 @@ def _text(finding: Finding, root: Path) -> str:
         lines.append("at " + ":".join([in_repository(place.file, root), *numbers]))
         lines += [place.source] if place.source else []
     lines += [f"{step.place}: {step.text}" if step.place else step.text for step in finding.steps]
+    lines += [finding.cause] if finding.cause else []
     lines += [f"help: {finding.help}"] if finding.help else []
     return "\n".join(line for line in lines if line)
 

@@ -6,50 +6,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from bpfline_loader import bundle as bundle_
 from bpfline_loader.bundle import Bundle
-from bpfline_loader.errors import BundleError
+from bpfline_loader.errors import BundleError, Problem
+from bpfline_loader.load import REFUSED
 from bpfline_loader.verdict import Verdict
 
 from .. import program_lines
-from ..program_lines import Place
+from ..program_lines import Place, ProgramLines
 from ..project import Project
+
+if TYPE_CHECKING:
+    from ..budget import Broken
+    from ..compare import Change
+    from ..diagnosis import Diagnosis
 
 # What a result means for a build, best first.
 PASSED, SKIPPED, FAILED, ERROR = "passed", "skipped", "failed", "error"
-
-
-class Step(Protocol):
-    """One step of the way to a refusal, in the order in which the verifier took them."""
-
-    @property
-    def place(self) -> Place | None: ...
-    @property
-    def text(self) -> str: ...
-    @property
-    def kind(self) -> str: ...
-
-
-class Diagnosis(Protocol):
-    """Why a program was refused. code: of the catalogue (BPF012), "" for a message that it does not
-    have. message: the verifier's own. fault: "source", "compiler", "limit" or "environment"."""
-
-    @property
-    def code(self) -> str: ...
-    @property
-    def title(self) -> str: ...
-    @property
-    def message(self) -> str: ...
-    @property
-    def place(self) -> Place | None: ...
-    @property
-    def steps(self) -> tuple[Step, ...]: ...
-    @property
-    def help(self) -> str: ...
-    @property
-    def fault(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -70,8 +45,8 @@ class Result:
     diagnosis: Diagnosis | None = None
     expected: bool = False
     cost: Any = None
-    change: Any = None
-    broken: tuple[Any, ...] = ()
+    change: Change | None = None
+    broken: tuple[Broken, ...] = ()
     failures: tuple[str, ...] = ()
 
     @property
@@ -104,12 +79,14 @@ class Result:
 class Results:
     """All of one run, in the order in which they are shown.
 
-    root: the folder that paths are relative to. baseline: what is to be said of the comparison as a
-    whole, such as that there is no baseline yet; "" if nothing.
+    root: the folder that paths are relative to. gone: programs that the baseline has and that are no more.
+    baseline: what is to be said of the comparison as a whole, such as that there is no baseline yet; "" if
+    nothing.
     """
 
     rows: tuple[Result, ...]
     root: Path = Path()
+    gone: tuple[Change, ...] = ()
     baseline: str = ""
 
     @property
@@ -149,8 +126,22 @@ def of_object(
     rows = []
     for verdict in verdicts:
         program = programs.get((verdict.program, verdict.section))
-        function = program_lines.of(program, bundle).at(0) if program and bundle else None
-        log = None if verdict.log is None else Path(verdict.log)
+        lines = program_lines.of(program, bundle) if program and bundle else None
+        function = lines.at(0) if lines else None
         where = source or (function.file if function else None)
-        rows.append(Result(verdict, where, object_file, function, log))
+        log = None if verdict.log is None else Path(verdict.log)
+        rows.append(Result(verdict, where, object_file, function, log, _diagnosis(verdict, lines, log)))
     return tuple(rows)
+
+
+def _diagnosis(verdict: Verdict, lines: ProgramLines | None, log: Path | None) -> Diagnosis | None:
+    """Why a program was refused: of its log, or where none was kept of the verifier's last words."""
+    if verdict.verdict != REFUSED:
+        return None
+    from ..diagnosis import diagnose  # most programs are accepted
+
+    try:
+        words = log.read_bytes() if log else verdict.message.replace("; ", "\n").encode()
+    except OSError as error:
+        raise Problem(f"cannot be read: {error.strerror}", where=log) from None
+    return diagnose(words, lines, program=verdict.program, errno=verdict.errno)

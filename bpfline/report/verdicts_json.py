@@ -29,6 +29,7 @@ def to_json(results: Results) -> dict[str, Any]:
         "schema": SCHEMA,
         "bpfline": __version__,
         "baseline": results.baseline,
+        "gone": _plain(results.gone),
         "results": [_row(row) for row in results.rows],
     }
 
