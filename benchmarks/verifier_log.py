@@ -53,7 +53,8 @@ def _best(run: Callable[[], None]) -> float:
 
 
 def _grep(path: Path) -> None:
-    subprocess.run(["grep", "-cE", _INSTRUCTION, path], stdout=subprocess.DEVNULL, check=True)
+    # Into a pipe: with /dev/null GNU grep ends at the first match.
+    subprocess.run(["grep", "-cE", _INSTRUCTION, path], capture_output=True, check=True)
 
 
 def _counted(path: Path) -> None:
