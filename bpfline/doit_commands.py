@@ -8,7 +8,6 @@ traceback on Ctrl-C and on a closed pipe.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
@@ -205,19 +204,13 @@ class Run(_InProject, cmd_run.Run):
 
     def _judge(self, pipeline: Any) -> int:
         """Show the verdicts in the order of their objects; the exit status that they ask for."""
-        from bpfline_loader import table, verdict
-
-        from . import report
+        from . import gate, report
 
         found = sorted(pipeline.verdicts, key=lambda row: row.object)
-        if self.verify_options["json"]:
-            print(json.dumps(verdict.to_json(found), indent=1))
-        else:
-            table.print_verdicts(found, sys.stdout)
-        sys.stdout.flush()
-        return max(
-            table.status(found), report.write(report.of_project(pipeline.project, found), report.FOLDER)
-        )
+        judged = gate.of_project(pipeline.project, found, compared=not pipeline.constants)
+        gate.show(judged, as_json=self.verify_options["json"])
+        results = gate.into(report.of_project(pipeline.project, found), judged)
+        return max(judged.status, report.write(results, report.FOLDER))
 
     def _start(self, pipeline: Any, sources: Sequence[Any], seconds: float | None) -> int:
         from bpfline_loader import bundle, run
