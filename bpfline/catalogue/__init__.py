@@ -26,8 +26,10 @@ CATALOGUE: tuple[Entry, ...] = tuple(
 
 _BY_CODE = {each.code: each for each in CATALOGUE}
 
-# Said last, after what was wrong with one argument: the call is what matters.
-_ABOVE_ALL = ("BPF042",)
+# Of a call of a global function the kernel says first what is wrong with one argument, or with the function.
+_ABOVE_ALL = ("BPF043", "BPF044", "BPF042")
+_MOST_LINES = 1000  # a message and the longest report of 7.3 below it
+
 # What an errno means where the kernel, or whoever loaded the program, says nothing else.
 _BY_ERRNO = {"EPERM": "BPF059", "ENOSPC": "BPF060", "E2BIG": "BPF061"}
 
@@ -44,7 +46,7 @@ def match(lines: Sequence[str], errno: str | None = None) -> Entry | None:
     may stand among them. errno: its name ("EACCES"), which tells something where the lines do not. The
     line that is said first decides: those after it say more of the same.
     """
-    text = "\n".join(lines)
+    text = "\n".join(lines[-_MOST_LINES:])
     found = [(hit.start(), each) for each in CATALOGUE if (hit := each.pattern.search(text))]
     if not found:
         return _BY_CODE.get(_BY_ERRNO.get(errno or "", ""))
@@ -52,6 +54,7 @@ def match(lines: Sequence[str], errno: str | None = None) -> Entry | None:
 
 
 def _rank(entry: Entry) -> int:
+    """Small is important. What tells no more than the errno (libbpf's line around a log) comes last."""
     if entry.code in _ABOVE_ALL:
-        return 0
-    return 2 if entry.code in _BY_ERRNO.values() else 1
+        return _ABOVE_ALL.index(entry.code)
+    return len(_ABOVE_ALL) + (entry.code in _BY_ERRNO.values())

@@ -99,7 +99,7 @@ ENTRIES = (
     entry(
         "BPF063",
         "the context is read at a variable index",
-        r"^variable \w+ access var_off=\S+ disallowed",
+        r"^variable \w+ access var_off=\(.*\) disallowed",
         "The kernel rewrites each access to the context for its member, so the member must be known when the "
         "program is loaded.",
         "Use a constant index; for a choice, a switch with one access in each case.",

@@ -47,7 +47,7 @@ ENTRIES = (
     entry(
         "BPF042",
         "the arguments of a global function do not match its declaration",
-        r"^Caller passes invalid args into func#\d+(?!(?s:.*)^Caller)",
+        r"^Caller passes invalid args into func#\d+",
         "A global function is verified by itself, for any arguments that its parameters' types allow; a "
         "caller has to give such. The line before says which argument is wrong.",
         "Pass a pointer to as many bytes as the parameter's type has; or make the function static, which is "
@@ -56,7 +56,9 @@ ENTRIES = (
     entry(
         "BPF043",
         "a global function has a parameter that the verifier cannot check",
-        rf"^{ARG} reference type\('.*'\) size cannot be determined: -?\d+(?=\nCaller passes|\n?\Z)"
+        # Of a main program it is a remark, and something else follows.
+        rf"^{ARG} reference type\('.*'\) size cannot be determined: -?\d+"
+        r"(?=\n(?:Caller passes|verification time)|\n?\Z)"
         r"|^Arg#\d+ type .* in \S+\(\) is not supported yet"
         r"|^arg#\d+ (?:has type .* but only struct or primitive types are allowed|type doesn't have a name)",
         "The parameter points to a type whose size is not known (a struct that is only declared, void), so "
@@ -104,7 +106,7 @@ ENTRIES = (
         "The program, or the section that the call stands in (RCU, a lock), must not wait.",
         "Use a function that does not wait (bpf_probe_read_user()); or a hook that may sleep "
         '(SEC("fentry.s/..."), "lsm.s/...", "uprobe.s/..."), outside of such sections.',
-        kernels="6.1 to 7.3",
+        kernels="6.12 to 7.3",
     ),
     entry(
         "BPF072",
@@ -124,7 +126,6 @@ ENTRIES = (
         rf"|^kernel function \S+ {ARG.replace('arg', 'args?')} expected pointer to",
         "The argument is a kernel object, and of another type than the function takes.",
         "Pass an object of the type that the message names; look up the hook's arguments in its declaration.",
-        kernels="6.1 to 7.3",
     ),
     entry(
         "BPF082",

@@ -143,9 +143,8 @@ ENTRIES = (
     entry(
         "BPF091",
         "the verifier met a fault of its own",
-        r"^verifier (?:bug|BUG|internal error)|^(?:kernel subsystem"
-        r"|bpf verifier(?: narrow ctx access)? is?) ?misconfigured"
-        r"|^REG INVARIANTS VIOLATION|^insn state internal bug|^pop stack internal bug|^BUG ",
+        r"^verifier (?:bug(?!: REG INVARIANTS)|BUG|internal error)|^insn state internal bug"
+        r"|^(?:kernel subsystem|bpf verifier) .*misconfigured|^pop stack internal bug|^BUG ",
         "This is not the program's fault: the kernel met a state that its authors thought impossible.",
         "Report it with the object and the log to bpf@vger.kernel.org; another kernel may take the program.",
         "environment",

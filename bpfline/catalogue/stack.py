@@ -9,10 +9,10 @@ ENTRIES = (
     entry(
         "BPF016",
         "memory of the stack is read that was never written",
-        rf"^invalid(?: indirect)? read from stack (?:{REG} )?(?:off -?\d+\+\d+|var_off \S+\+\d+) size \d+",
+        rf"^invalid(?: indirect)? read from stack (?:{REG} )?(?:off -?\d+|var_off \(.*?\))\+\d+ size \d+",
         "A variable, or the padding between the members of a struct, was not initialised before it was read "
         "or given to a helper.",
-        "Initialise all bytes: memset() a struct that has padding (= {} leaves padding as it was), or "
+        "Initialise all bytes: memset() a struct that has padding (= {} may leave padding as it was), or "
         "order its members so that there is none.",
     ),
     entry(
@@ -36,7 +36,7 @@ ENTRIES = (
         "the stack of a chain of calls is larger than 512 bytes",
         r"^combined stack size of \d+ calls is \d+\. Too large"
         r"|^stack size of subprog \d+ is \d+\. Too large|^stack size \d+\(extra \d+\) is too large",
-        "The functions of one chain of calls use more than 512 bytes together (each counts for at least 32).",
+        "The functions of one chain of calls use more than 512 bytes together.",
         "Move large variables into a per-CPU array map with one entry, or into a global variable; split the "
         "work so that the large functions do not call each other.",
         "limit",
