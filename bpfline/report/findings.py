@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from ..diagnosis import Step
 
 # Rules for what has no code in the catalogue, and what they are called.
-NOT_TRIED, REFUSED, ACCEPTED = "not-tried", "refused", "accepted"
+NOT_TRIED, REFUSED, UNEXPECTED = "not-tried", "refused", "unexpected"
 BUDGET, CHANGE = "budget", "change"
 TITLES = {
     NOT_TRIED: "the program could not be tried",
     REFUSED: "the verifier refused the program",
-    ACCEPTED: "the verifier accepted a program that is to be refused",
+    UNEXPECTED: "the verdict is not the one that the settings expect",
     BUDGET: "a budget is broken",
     CHANGE: "the verdict or its cost is worse than the baseline's",
 }
@@ -62,7 +62,7 @@ class Finding:
     @property
     def headline(self) -> str:
         """The program, and what is wrong with it, in one line."""
-        words = "; ".join(self.message.splitlines())
+        words = "; ".join(self.message.split("\n"))
         return f"{self.result.name}: {self.title}: {words}" if words else f"{self.result.name}: {self.title}"
 
 
@@ -87,10 +87,10 @@ def of_result(row: Result) -> Iterator[Finding]:
             rule = why.code or REFUSED
             title = why.title if why.code else TITLES[REFUSED]
             yield Finding(rule, title, why.message, row, row.place, why.steps, why.cause, why.help)
-    elif verdict.verdict == "accepted" and row.expected:
-        yield _finding(ACCEPTED, "was to be refused, but was accepted", row)
-    yield from (_finding(BUDGET, str(each), row) for each in row.broken)
-    yield from (_finding(CHANGE, each, row) for each in row.failures)
+    else:  # of a program that is newly refused the refusal tells enough
+        yield from (_finding(BUDGET, str(each), row) for each in row.broken)
+        rule = UNEXPECTED if row.expected else CHANGE
+        yield from (_finding(rule, each, row) for each in row.failures)
 
 
 def _finding(rule: str, message: str, row: Result) -> Finding:

@@ -26,7 +26,9 @@ def commands(results: Results) -> str:
     lines = [_error(finding, results.root) for finding in found[:MOST]]
     skipped = [row for row in results.rows if row.outcome == SKIPPED]
     lines += [
-        _command("warning", f"{row.name}: {row.verdict.message}", title="not supported by this kernel")
+        _command(
+            "warning", printable(f"{row.name}: {row.verdict.message}"), title="not supported by this kernel"
+        )
         for row in skipped[:MOST]
     ]
     left = len(found[MOST:]) + len(skipped[MOST:])

@@ -37,7 +37,9 @@ def _entry(same: list[Finding], results: Results) -> dict[str, Any]:
         "fingerprint": first.fingerprint,
         "severity": _SEVERITY.get(first.rule, "critical"),
         "location": {
-            "path": in_repository(first.place.file, results.root),
+            "path": in_repository(first.place.file, results.root)
+            .encode("utf-8", "backslashreplace")
+            .decode(),
             "lines": {"begin": first.place.line or 1},
         },
     }

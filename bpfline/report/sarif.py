@@ -97,7 +97,11 @@ def _result(finding: Finding, index: int, root: Path) -> dict[str, Any]:
             | {"logicalLocations": [{"name": printable(verdict.program), "kind": "function"}]}
         ],
         "partialFingerprints": {_FINGERPRINT: finding.fingerprint},
-        "properties": {"program": finding.result.name, "kernel": verdict.kernel, "errno": verdict.errno},
+        "properties": {
+            "program": printable(finding.result.name),
+            "kernel": printable(verdict.kernel),
+            "errno": verdict.errno,
+        },
     }
     if finding.steps:
         result["codeFlows"] = [{"threadFlows": [{"locations": _flow(finding, root)}]}]
@@ -148,4 +152,4 @@ def _message(text: str) -> dict[str, str]:
 
 
 def _uri(file: str) -> str:
-    return quote(file, errors="surrogatepass")
+    return quote(file, errors="surrogateescape")

@@ -51,7 +51,7 @@ def _finding(finding: Finding) -> str:
     lines = [f"### {text(row.name)}: {text(finding.title)}"]
     where = f"{text(str(finding.place))}, " if finding.place else ""
     lines.append(f"{where}{text(finding.rule)}, on {text(row.verdict.kernel)}")
-    told = finding.message.splitlines()
+    told = finding.message.split("\n")
     if finding.place and finding.place.source:
         told.append(finding.place.source.strip())
     told += [f"{step.place}: {step.text}" if step.place else step.text for step in finding.steps]

@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping
-from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,7 @@ def to_json(results: Results) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "bpfline": __version__,
-        "baseline": results.baseline,
+        "baseline": _plain(results.baseline),
         "gone": _plain(results.gone),
         "results": [_row(row) for row in results.rows],
     }
@@ -37,7 +36,7 @@ def to_json(results: Results) -> dict[str, Any]:
 def _row(row: Result) -> dict[str, Any]:
     more = {field.name: _plain(getattr(row, field.name)) for field in dataclasses.fields(row)}
     del more["verdict"], more["log"]  # the row itself, which has the log's path
-    return {**dataclasses.asdict(row.verdict), **more, "outcome": row.outcome}
+    return {**_plain(row.verdict), **more, "outcome": row.outcome}
 
 
 def _plain(value: Any) -> Any:
@@ -50,4 +49,6 @@ def _plain(value: Any) -> Any:
         return [_plain(item) for item in value]
     if isinstance(value, Path):
         return str(value)
-    return value.value if isinstance(value, Enum) else value
+    if isinstance(value, str):  # a surrogate, of a name that is not UTF-8, is in no strict JSON
+        return value.encode("utf-8", "backslashreplace").decode()
+    return value

@@ -16,7 +16,7 @@ COLUMNS = (
     *("file_name", "prog_name", "verdict", "duration"),
     *("total_insns", "total_states", "peak_states"),
 )
-_ENDS_A_CELL = re.compile(r"[,%\x00-\x1f\x7f\ud800-\udfff]")
+_ENDS_A_CELL = re.compile(r"[,%\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 # veristat knows two verdicts; for one that could not be tried there is none to give.
 _VERDICTS = {"accepted": "success", "refused": "failure", "unsupported": "failure"}
 
@@ -56,4 +56,4 @@ def _cell(text: str) -> str:
 
 
 def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")
+    return text.encode("utf-8", "surrogateescape")
