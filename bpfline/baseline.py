@@ -32,7 +32,6 @@ from bpfline_loader.verify import ERROR
 
 from .compare import FIGURES, SAME, Change, between, by_name, in_order, table
 from .errors import Problem
-from .step import Done
 from .terminal import say
 
 if TYPE_CHECKING:
@@ -127,8 +126,8 @@ def updated(
     return {key: rows for key, rows in merged.items() if rows}
 
 
-def take_over(project: Project, verdicts: Sequence[Verdict]) -> Done:
-    """What `doit baseline` does: verifier-baseline.json with verdicts taken over, and what that changes.
+def take_over(project: Project, verdicts: Sequence[Verdict]) -> str:
+    """What `doit baseline` does: verifier-baseline.json with verdicts taken over. Gives what to say of it.
 
     Problem where a program could not be tried: its figures of before stay.
     """
@@ -143,7 +142,7 @@ def take_over(project: Project, verdicts: Sequence[Verdict]) -> Done:
     if untried := [f"{row.object}/{row.program}" for row in verdicts if row.verdict == ERROR]:
         say("\n".join(lines))
         raise Problem(f"could not be tried: {', '.join(untried)}", where=FILE, help="doit verify says why")
-    return Done(words="".join(f"{line}\n" for line in lines).encode())
+    return "\n".join(lines)
 
 
 def since(

@@ -90,6 +90,24 @@ def _jobs(text: str) -> int:
     return value
 
 
+def _compare(args: argparse.Namespace) -> int:
+    from . import compare_files
+
+    shape = "json" if args.json else "csv" if args.csv else "table"
+    return compare_files.run((args.a, args.b), shape=shape, whole=args.all, across=args.across)
+
+
+def _compare_arguments(parser: argparse.ArgumentParser) -> None:
+    help_ = "a verdict.json, what --json or --csv printed, or a folder such as build"
+    parser.add_argument("a", type=Path, metavar="A", help=help_)
+    parser.add_argument("b", type=Path, metavar="B", help="the other, which is newer")
+    shape = parser.add_mutually_exclusive_group()
+    shape.add_argument("--json", action="store_true", help="for programs to read")
+    shape.add_argument("--csv", action="store_true", help="one line for each figure that changed")
+    parser.add_argument("--all", action="store_true", help="also what did not change")
+    parser.add_argument("--across", action="store_true", help="although they are of different kernels")
+
+
 def _completion(args: argparse.Namespace) -> int:
     from . import completion
 
@@ -104,6 +122,7 @@ _COMMANDS = (
         _verify_arguments,
         _verify,
     ),
+    _Command("compare", "say what changed between two results", _compare_arguments, _compare),
     _Command(
         "doctor",
         "say what this machine has of what bpfline needs, and what to do about the rest",

@@ -36,10 +36,12 @@ class Delta:
 
 @dataclass(frozen=True)
 class Change:
-    """What became of one program. name: "object/program". before, after: its verdicts, with the errno of
-    a refusal, None where it was not. kind: one of the kinds above. deltas: the figures that both sides
-    have, of a program that was accepted twice: those of a refused one only tell where the verifier
-    stopped."""
+    """What became of one program.
+
+    name: "object/program". before, after: its verdicts, with the errno of a refusal, None where it was
+    not. kind: one of the kinds above. deltas: the figures that both sides have, of a program that was
+    accepted twice: those of a refused one only tell where the verifier stopped.
+    """
 
     name: str
     kernel: str
@@ -96,7 +98,7 @@ def _kind(before: Verdict | None, after: Verdict | None, deltas: Sequence[Delta]
         return GONE
     if before.verdict != after.verdict:
         return {REFUSED: NEWLY_REFUSED, ACCEPTED: NEWLY_ACCEPTED}.get(after.verdict, VERDICT)
-    if _word(before) != _word(after):
+    if before.errno and after.errno and before.errno != after.errno:  # a CSV of veristat's has none
         return VERDICT
     return FIGURE if any(delta.before != delta.after for delta in deltas) else SAME
 
@@ -118,7 +120,8 @@ def _deltas(before: Verdict, after: Verdict) -> tuple[Delta, ...]:
     )
 
 
-HEAD = ("program", "kernel", "what", "before", "after", "change", "per cent")
+HEAD = ("program", "kernel", "what", "before", "after", "change", "percent")
+_TO_THE_RIGHT = range(3, 7)
 
 
 def cells(change: Change, *, whole: bool = False) -> list[tuple[str, ...]]:
@@ -147,6 +150,9 @@ def table(found: Iterable[Change], *, whole: bool = False) -> list[str]:
     shown = [[printable(row[column]) for column in columns] for row in rows]
     widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
     return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        "  ".join(
+            cell.rjust(width) if column in _TO_THE_RIGHT else cell.ljust(width)
+            for column, cell, width in zip(columns, row, widths, strict=True)
+        ).rstrip()
         for row in shown
     ]

@@ -19,7 +19,7 @@ from bpfline_loader.verdict import Verdict
 from . import baseline, budget
 from .baseline import Comparison
 from .budget import Broken
-from .compare import NEW, NEWLY_REFUSED, SAME, Change, Delta
+from .compare import GONE, NEW, NEWLY_REFUSED, SAME, Change, Delta
 from .compare import table as change_table
 from .errors import OK, Problem, printable
 from .errors import REFUSED as FAILED
@@ -107,7 +107,9 @@ def into(results: Results, gate: Gate) -> Results:
         )
         for row, own in ((row, of[row.verdict]) for row in results.rows)
     )
-    return dataclasses.replace(results, rows=tuple(rows), baseline="; ".join(gate.since.notes))
+    gone = tuple(change for change in gate.since.changes if change.kind == GONE)
+    notes = [*gate.since.notes, *([f"{baseline.FILE} {gate.trouble.what}"] if gate.trouble else [])]
+    return dataclasses.replace(results, rows=tuple(rows), gone=gone, baseline="; ".join(notes))
 
 
 def _unexpected(each: Verdict, its: ProgramSettings) -> Iterator[str]:

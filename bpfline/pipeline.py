@@ -269,7 +269,8 @@ def task_baseline() -> Task:
 def _baseline() -> Done:
     from . import baseline
 
-    return baseline.take_over(PIPELINE.project, PIPELINE.verdicts)
+    words = baseline.take_over(PIPELINE.project, PIPELINE.verdicts)
+    return Done(words=f"{words}\n".encode())
 
 
 def _tool(name: str) -> str | None:
