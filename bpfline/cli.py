@@ -108,6 +108,24 @@ def _compare_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--across", action="store_true", help="although they are of different kernels")
 
 
+def _explain(args: argparse.Namespace) -> int:
+    from . import explain
+
+    return explain.run(
+        args.log, object_file=args.object, program=args.program, full=args.full, as_json=args.json
+    )
+
+
+def _explain_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "log", nargs="?", metavar="LOG", help="a saved log, - for standard input, or a code such as BPF012"
+    )
+    parser.add_argument("--object", type=Path, metavar="FILE.o", help="its object, for exact lines")
+    parser.add_argument("--program", metavar="NAME", help="of the log or the object, if they have several")
+    parser.add_argument("--full", action="store_true", help="every step, and the log")
+    parser.add_argument("--json", action="store_true", help="for programs to read")
+
+
 def _completion(args: argparse.Namespace) -> int:
     from . import completion
 
@@ -123,6 +141,12 @@ _COMMANDS = (
         _verify,
     ),
     _Command("compare", "say what changed between two results", _compare_arguments, _compare),
+    _Command(
+        "explain",
+        "say in plain words what a verifier log tells, whoever loaded the program; or what a code means",
+        _explain_arguments,
+        _explain,
+    ),
     _Command(
         "doctor",
         "say what this machine has of what bpfline needs, and what to do about the rest",
