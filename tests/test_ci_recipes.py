@@ -34,6 +34,10 @@ def commands() -> Iterator[list[str]]:
                 yield shlex.split(line)
 
 
+def doit(*args: str) -> str:
+    return subprocess.run([DOIT, *args], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+
 @pytest.mark.parametrize("name, schema", [("github.yml", "github-workflows"), ("gitlab.yml", "gitlab-ci")])
 def test_a_recipe_is_of_its_systems_schema(name: str, schema: str) -> None:
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", f"vendor.{schema}", CI / name]
@@ -50,12 +54,9 @@ def test_every_command_of_the_recipes_is_there() -> None:
         if words[0] == "./doit":
             ours.append(words[1])
     assert set(ours) == {"list", "verify", "baseline"}
-    known = subprocess.run(
-        [DOIT, "list", "--quiet"], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout
-    helped = subprocess.run([DOIT, "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    tasks, commands_ = doit("list", "--quiet").split(), doit("help")
     for name in ours:
-        assert name in known.split() or re.search(rf"^\s*doit {name}\b", helped, re.MULTILINE), name
+        assert name in tasks or re.search(rf"^\s*doit {name}\b", commands_, re.MULTILINE), name
 
 
 def test_every_report_that_a_recipe_names_is_written() -> None:
