@@ -16,7 +16,7 @@ from bpfline_loader import table, verdict
 from bpfline_loader.load import ACCEPTED, REFUSED
 from bpfline_loader.verdict import Verdict
 
-from . import baseline, budget
+from . import baseline, budget, refusals
 from .baseline import Comparison
 from .budget import Broken
 from .compare import GONE, NEW, NEWLY_REFUSED, SAME, Change, Delta
@@ -27,6 +27,7 @@ from .settings import FILE, BaselineSettings, ProgramSettings, Settings, near
 from .terminal import say
 
 if TYPE_CHECKING:
+    from .diagnosis import Diagnosis
     from .project import Project
     from .report import Results
 
@@ -175,12 +176,17 @@ def _no_program(verdicts: Sequence[Verdict], settings: Settings, objects: Collec
 # --- Showing it ----------------------------------------------------------------------------------------
 
 
-def show(gate: Gate, *, as_json: bool) -> None:
-    """The verdicts and what changed on standard output, failures and notes on standard error."""
+def show(gate: Gate, results: Results, *, as_json: bool) -> None:
+    """The verdicts, why programs were refused and what changed on standard output, failures and notes on
+    standard error. results: of the same run."""
     if as_json:
-        print(json.dumps({"schema": verdict.SCHEMA, "results": [_json(row) for row in gate.rows]}, indent=1))
+        why = {row.verdict: row.diagnosis for row in results.rows}
+        rows = [_json(row, why.get(row.verdict)) for row in gate.rows]
+        print(json.dumps({"schema": verdict.SCHEMA, "results": rows}, indent=1))
     else:
-        table.print_verdicts([_noted(row) for row in gate.rows], sys.stdout)
+        explained = refusals.explained(results.rows)
+        table.print_verdicts([_noted(row, row.verdict in explained) for row in gate.rows], sys.stdout)
+        refusals.show(list(explained.values()))
         if lines := change_table([each for each in gate.since.changes if each.kind != SAME]):
             print(f"\nsince {baseline.FILE}:", *lines, sep="\n")
     sys.stdout.flush()
@@ -191,9 +197,10 @@ def show(gate: Gate, *, as_json: bool) -> None:
         say(str(gate.trouble))
 
 
-def _json(row: Judged) -> dict[str, Any]:
+def _json(row: Judged, why: Diagnosis | None) -> dict[str, Any]:
     return {
         **dataclasses.asdict(row.verdict),
+        "diagnosis": None if why is None else refusals.brief(why),
         "expected": row.expected,
         "broken": [dataclasses.asdict(each) for each in row.broken],
         "change": None if row.change is None else dataclasses.asdict(row.change),
@@ -201,22 +208,24 @@ def _json(row: Judged) -> dict[str, Any]:
     }
 
 
-def _noted(row: Judged) -> Verdict:
-    """The verdict as the table shows it: of a refusal that was expected it says so."""
+def _noted(row: Judged, explained: bool) -> Verdict:
+    """The verdict as the table shows it: of a refusal that was expected it says so, and the message of
+    one that is explained below stands there."""
+    shown = dataclasses.replace(row.verdict, message="") if explained else row.verdict
     if not (row.expected and row.verdict.verdict == REFUSED):
-        return row.verdict
+        return shown
     note = "not as expected" if row.failures else "as expected"
-    return dataclasses.replace(row.verdict, note=", ".join(filter(None, (note, row.verdict.note))))
+    return dataclasses.replace(shown, note=", ".join(filter(None, (note, shown.note))))
 
 
 def _failures(row: Judged) -> Iterator[str]:
     name = printable(budget.name(row.verdict))
     for failure in row.failures:
         yield f"{name}: error: {failure}"
+    if row.failures and not row.expected:
+        yield "  help: where that is meant: doit baseline"
     for broken in row.broken:
         yield f"{name}: error: {broken}"
-    if any(delta.percent > 0 for delta in (row.change.changed if row.change else ())) and row.failures:
-        yield "  help: where that is meant: doit baseline"
     if row.broken:
         yield f"  {_what_changed(row.change)}"
 
