@@ -27,6 +27,7 @@ FORMATS = (
     ("verdicts.sarif", "sarif"),
     ("gl-code-quality.json", "gitlab"),
     ("summary.md", "summary"),
+    ("index.html", "html"),
 )
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import re
@@ -101,9 +102,12 @@ def in_repository(file: str, root: Path) -> str:
     """file, which is relative to root, as the tools of a forge know it: relative to the top of the git
     repository that root is in. A file outside of it stays an absolute path."""
     whole = Path(os.path.abspath(root / file))  # noqa: PTH100 - resolve() would follow links
-    for top in (here := Path(os.path.abspath(root)), *here.parents):  # noqa: PTH100
-        if (top / ".git").exists():  # a folder, or in a worktree a file
-            break
-    else:
-        top = here
+    top = _top(Path(os.path.abspath(root)))  # noqa: PTH100
     return str(whole.relative_to(top) if whole.is_relative_to(top) else whole)
+
+
+@functools.cache  # asked for every step of every finding
+def _top(root: Path) -> Path:
+    """The top of the git repository that root is in; root itself where there is none."""
+    # .git is a folder, or in a worktree a file
+    return next((folder for folder in (root, *root.parents) if (folder / ".git").exists()), root)
