@@ -58,7 +58,7 @@ def _verify(args: argparse.Namespace) -> int:
         constants=verify_files.constants(args.set),
     )
     judged = verify_files.run(args.files, options, jobs=args.jobs)
-    verify_files.show(judged.verdicts, "json" if args.json else "csv" if args.csv else "table")
+    verify_files.show(judged, "json" if args.json else "csv" if args.csv else "table")
     if args.report is None:
         return judged.status
     from . import report

@@ -208,8 +208,8 @@ class Run(_InProject, cmd_run.Run):
 
         found = sorted(pipeline.verdicts, key=lambda row: row.object)
         judged = gate.of_project(pipeline.project, found, compared=not pipeline.constants)
-        gate.show(judged, as_json=self.verify_options["json"])
         results = gate.into(report.of_project(pipeline.project, found), judged)
+        gate.show(judged, results, as_json=self.verify_options["json"])
         return max(judged.status, report.write(results, report.FOLDER))
 
     def _start(self, pipeline: Any, sources: Sequence[Any], seconds: float | None) -> int:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import shutil
@@ -21,9 +22,10 @@ from .terminal import in_colour, say
 from .verifier_log import Wrapped
 from .verifier_log import events as ev
 
-_CODE = re.compile(r"BPF\d{1,4}", re.IGNORECASE | re.ASCII)
+_CODE = re.compile(r"BPF(\d{1,4})", re.IGNORECASE | re.ASCII)
 # A wheel has the pages beside this module, the repository in docs/.
 _PAGES = (Path(__file__).parent / "error_pages", Path(__file__).parent.parent / "docs" / "errors")
+_MESSAGE_ALONE = 5  # lines at most
 _ALIKE = 0.9  # of the log's instructions are the object's; CO-RE and old kernels make some into others
 
 
@@ -35,8 +37,8 @@ class _Explained:
 
 def run(what: str | None, *, object_file: Path | None, program: str | None, full: bool, as_json: bool) -> int:
     """Explain the log that what names (None and "-": standard input), or the code that it is."""
-    if what is not None and _CODE.fullmatch(what) and not Path(what).exists():
-        sys.stdout.write(page(what.upper()))
+    if what is not None and (code := _CODE.fullmatch(what)) and not Path(what).exists():
+        sys.stdout.write(page(f"BPF{int(code[1]):03}"))
         return OK
     where = "standard input" if what in (None, "-") else str(what)
     data = _read(what)
@@ -44,9 +46,12 @@ def run(what: str | None, *, object_file: Path | None, program: str | None, full
     logs = verifier_log.unwrap_all(data) or [Wrapped(data, "")]
     if program is not None and any(log.program for log in logs):
         logs = [log for log in logs if log.program == program] or _no_program(program, logs, where)
+    if not any(_is_log(log.log) for log in logs):
+        raise Problem(
+            "is no verifier log", where=where, help="give what a loader printed when a program was refused"
+        )
     explained = [found for log in logs if (found := _explain(log, lines, program))]
     if not explained:
-        _check_is_log(logs, where)
         say(f"{where}: note: tells of no refusal")
     _show(explained, full=full, as_json=as_json)
     return OK
@@ -145,14 +150,13 @@ def _no_program(program: str, logs: Sequence[Wrapped], where: str) -> list[Wrapp
     raise Problem(f"has no log of a program '{program}'", where=where, help=help_)
 
 
-def _check_is_log(logs: Sequence[Wrapped], where: str) -> None:
-    """Problem for what is no verifier log at all."""
-    for log in logs:
-        if any(not isinstance(event, (ev.Message, ev.Blank)) for event in verifier_log.read(log.log)):
-            return
-    raise Problem(
-        "is no verifier log", where=where, help="what a loader prints when a program is refused, or its log"
-    )
+def _is_log(log: bytes) -> bool:
+    """Whether it has anything that the verifier prints, or is as short as a message alone."""
+    events = [
+        event for event in itertools.islice(verifier_log.read(log), 1000) if not isinstance(event, ev.Blank)
+    ]
+    others = any(not isinstance(event, ev.Message) for event in events)
+    return others or (0 < len(events) <= _MESSAGE_ALONE and b"\0" not in log)
 
 
 def _show(explained: Sequence[_Explained], *, full: bool, as_json: bool) -> None:

@@ -7,17 +7,18 @@ import dataclasses
 import os
 import stat
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bpfline_loader import table, verdict, verify
+from bpfline_loader import load, log, table, verdict, verify
 from bpfline_loader.bundle import Bundle
 from bpfline_loader.verdict import Verdict
 
-from . import elf, set_option, spec, workers
+from . import elf, refusals, set_option, spec, workers
 from .elf import ObjectFile
 from .errors import OK, UNABLE, ObjectError, Problem, SettingsError, printable
 from .settings import ObjectSettings
@@ -45,7 +46,7 @@ class Options:
 @dataclass(frozen=True)
 class Judged:
     """What became of one file. said: for standard error. used: those of Options.constants that it has.
-    results: the verdicts with what reports tell of them, where they are wanted."""
+    results: the verdicts with what reports tell of them; without reports, those of refused programs."""
 
     verdicts: tuple[Verdict, ...] = ()
     said: tuple[str, ...] = ()
@@ -153,7 +154,8 @@ def _object(object_file: ObjectFile, name: str, options: Options) -> Judged:
         (*rows, *failed),
         (*made.warnings, *notes, *(str(failure.problem) for failure in made.failures)),
         used=frozenset(set_option.of_object(object_file, options.constants) if options.constants else ()),
-        results=_results((*rows, *failed), bundle, object_file.path, options),
+        results=_results((*rows, *failed), bundle, object_file.path, options)
+        or _refused(rows, bundle, object_file.path),
     )
 
 
@@ -213,6 +215,27 @@ def _results(
     return results.of_object(rows, bundle, source=None, object_file=path)
 
 
+def _refused(rows: Sequence[Verdict], bundle: Bundle, path: Path) -> tuple[Result, ...]:
+    """Why programs were refused. Where no logs were asked for, each is loaded once more for one."""
+    refused = [row for row in rows if row.verdict == load.REFUSED]
+    if not refused:
+        return ()
+    from .report import results
+
+    if refused[0].log is not None:
+        return results.of_object(refused, bundle, source=None, object_file=path)
+    # One that took the verifier longer would give no more with a log (log.levels).
+    short = [row for row in refused if (row.processed_insns or 0) <= log.BRANCHES_UP_TO][: refusals.MOST]
+    programs = tuple(program for program, row in zip(bundle.programs, rows, strict=True) if row in short)
+    with tempfile.TemporaryDirectory(prefix="bpfline-") as folder:
+        again = verify.verify(dataclasses.replace(bundle, programs=programs), folder=Path(folder), again=True)
+        found = results.of_object(again, bundle, source=None, object_file=path)
+    of = {row: dataclasses.replace(each, verdict=row) for row, each in zip(short, found, strict=True)}
+    others = [row for row in refused if row not in of]
+    of |= {each.verdict: each for each in results.of_object(others, bundle, source=None, object_file=path)}
+    return tuple(of[row] for row in refused)
+
+
 def _blank(name: str) -> Verdict:
     """A row for what could not be tried."""
     return Verdict(name, "", "", "", os.uname().release, verify.ERROR)
@@ -222,12 +245,18 @@ def constants(words: Sequence[str]) -> dict[str, str]:
     return set_option.parse(words)
 
 
-def show(verdicts: Sequence[Verdict], shape: str) -> None:
-    """Print verdicts as "json", "csv" or as a "table" for people."""
+def show(judged: Judged, shape: str) -> None:
+    """Print verdicts as "json", "csv" or as a "table" for people, with the reasons of refusals."""
+    verdicts = judged.verdicts
+    why = {row.verdict: row.diagnosis for row in judged.results if row.diagnosis is not None}
     if shape == "json":
         import json
 
-        print(json.dumps(verdict.to_json(verdicts), indent=1))
+        rows = [
+            {**dataclasses.asdict(row), "diagnosis": refusals.brief(why[row]) if row in why else None}
+            for row in verdicts
+        ]
+        print(json.dumps({"schema": verdict.SCHEMA, "results": rows}, indent=1))
     elif shape == "csv":
         import csv
 
@@ -235,7 +264,11 @@ def show(verdicts: Sequence[Verdict], shape: str) -> None:
         out.writerow(field.name for field in dataclasses.fields(Verdict))
         out.writerows(dataclasses.astuple(row) for row in verdicts)
     else:  # what could not be read has no program, and was said
-        table.print_verdicts([row for row in verdicts if row.program], sys.stdout)
+        shown = [
+            dataclasses.replace(row, message="") if row in why else row for row in verdicts if row.program
+        ]
+        table.print_verdicts(shown, sys.stdout)
+        refusals.show(list(why.values()))
 
 
 class _Progress:

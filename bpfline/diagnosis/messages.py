@@ -20,7 +20,7 @@ from .trace import back
 
 @dataclass(frozen=True)
 class Finding:
-    """label: for the marker. marks: the way there. help: of this case, before the catalogue's remedy.
+    """label: for the marker. marks: the way there. help: of this case, instead of the catalogue's remedy.
     insn: where, if not at the last instruction of the path. fault: if it is not the catalogue's."""
 
     label: str = ""
@@ -85,7 +85,7 @@ def _packet(path: Path, found: re.Match[str]) -> Finding:
         path,
         f"{_does(path, size)} at offset {off} of the packet{behind}: {known}",
         [*_between(path, marks), *marks, *checks],
-        help=f"This access needs {start} + {off + size} <= data_end.",
+        help=f"Before this access, compare with the same pointer: {start} + {off + size} <= data_end.",
     )
 
 

@@ -19,7 +19,8 @@ MOST_STEPS = 6
 MOST_LINES = 25
 _RED, _BLUE, _CYAN, _BOLD, _END = "\x1b[1;31m", "\x1b[1;34m", "\x1b[1;36m", "\x1b[1m", "\x1b[0m"
 # What is left out first where there is not room for all.
-_RANKS = {"origin": 0, "acquired": 0, "lost": 0, "check": 1, "call": 1, "change": 2, "branch": 2}
+_RANKS = {"lost": 0, "acquired": 0, "check": 1, "origin": 2, "call": 3, "change": 4, "branch": 4}
+_CHECKS = 2  # of those, so many come before the rest: a loop has one in each round
 _FAULTS = {
     "source": "the source",
     "compiler": "the compiler: the source has the check, the instructions lost it",
@@ -61,7 +62,7 @@ def _page(found: Diagnosis, width: int, colour: bool, most_steps: int, all_words
         page.bar()
     if all_words or not found.code:
         head = "verifier" if found.code or not found.line else f"verifier, line {found.line} of the log"
-        for line in found.message.split("\n")[:8]:
+        for line in found.message.split("\n")[-8:]:
             page.note(head, "" if line == found.label and found.code else line)
         page.note(*("reason", found.reason) if found.reason else ("cause", found.cause))
     page.note("help", found.help)
@@ -92,7 +93,11 @@ def _chosen(steps: Sequence[Step], most: int) -> Sequence[Step]:
     """The most telling of steps, in their order: of equal ones those that are nearest to the refusal."""
     if len(steps) <= most:
         return steps
-    ranked = sorted(range(len(steps)), key=lambda at: (_RANKS.get(steps[at].kind, 2), -at))
+    checks = [at for at, step in enumerate(steps) if step.kind == "check"]
+    late = set(checks[:-_CHECKS])
+    ranked = sorted(
+        range(len(steps)), key=lambda at: (len(_RANKS) if at in late else _RANKS.get(steps[at].kind, 4), -at)
+    )
     return [steps[at] for at in sorted(ranked[:most])]
 
 
