@@ -32,9 +32,10 @@ class Result:
     """One program on one kernel, with all that is known of it.
 
     source: its file, relative to the project. object_file: what it was loaded from. function: where the
-    program's own function begins. lines: the places of its instructions. log: the file with the verifier's log. expected: the settings say that
-    it is to be refused. cost, change, broken: as cost.py, compare.py and budget.py give them, None or ()
-    where they were not asked for. failures: what else makes it fail, such as a change, in words.
+    program's own function begins. lines: the places of its instructions. log: the file with the verifier's
+    log. expected: the settings say that it is to be refused. cost, change, broken: as cost.py, compare.py
+    and budget.py give them, None or () where they were not asked for. failures: what else makes it fail,
+    such as a change, in words.
     """
 
     verdict: Verdict
@@ -131,7 +132,9 @@ def of_object(
         function = lines.at(0) if lines else None
         where = source or (function.file if function else None)
         log = None if verdict.log is None else Path(verdict.log)
-        rows.append(Result(verdict, where, object_file, function, lines, log, _diagnosis(verdict, lines, log)))
+        rows.append(
+            Result(verdict, where, object_file, function, lines, log, _diagnosis(verdict, lines, log))
+        )
     return tuple(rows)
 
 

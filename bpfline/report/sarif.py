@@ -47,11 +47,14 @@ def _run(results: Results, kernels: Sequence[str]) -> dict[str, Any]:
     rows = [row for row in results.worst_first if row.verdict.kernel in kernels]
     every = [finding for row in rows for finding in findings.of_result(row)]
     untried = [finding for finding in every if finding.rule == NOT_TRIED]
-    found = [finding for finding in every if finding.rule != NOT_TRIED and finding.place][:MOST_RESULTS]
+    faults = [finding for finding in every if finding.rule != NOT_TRIED]
+    placed = [finding for finding in faults if finding.place]
+    found = placed[:MOST_RESULTS]
+    left_out = [finding for finding in faults if not finding.place] + placed[MOST_RESULTS:]
     rules = list(dict.fromkeys(finding.rule for finding in found))
     notes = [_note("error", finding.headline) for finding in untried]
     notes += [_note("note", f"{row.name}: {row.verdict.message}") for row in rows if row.outcome == SKIPPED]
-    notes += [_note("warning", finding.headline) for finding in every if finding not in untried + found]
+    notes += [_note("warning", finding.headline) for finding in left_out]
     return {
         "tool": {
             "driver": {

@@ -33,9 +33,13 @@ def to_json(results: Results) -> dict[str, Any]:
     }
 
 
+# The verdict is the row itself, and has the log's path; the place of each instruction is in the object.
+_NOT_HERE = ("verdict", "log", "lines")
+
+
 def _row(row: Result) -> dict[str, Any]:
-    more = {field.name: _plain(getattr(row, field.name)) for field in dataclasses.fields(row)}
-    del more["verdict"], more["log"]  # the row itself, which has the log's path
+    names = [field.name for field in dataclasses.fields(row) if field.name not in _NOT_HERE]
+    more = {name: _plain(getattr(row, name)) for name in names}
     return {**_plain(row.verdict), **more, "outcome": row.outcome}
 
 
