@@ -24,6 +24,7 @@ _LIVENESS = re.compile(r"\(\d+\) (?:frame|live) ")
 # `relo #0: <byte_off> [5] struct task_struct.made_up (0:0 @ offset 0)`
 _RELOCATED = re.compile(r"<\w+> \[\d+\] (\w+) (.+?) \(")
 
+MOST_BYTES = 64 << 20  # of a log, from its end, in which the path is looked for: 3 seconds
 MOST_STEPS = 64  # as many as the kernel's own report has at most
 
 
@@ -40,15 +41,18 @@ def diagnose(
     entry = catalogue.match(summary.messages, errno)
     if not summary.messages and entry is None and not errno:
         return None
+    start = max(0, len(log) - MOST_BYTES)
+    start = log.find(b"\n", start) + 1 if start else 0
+    skipped = log.count(b"\n", 0, start)
     seen = _Seen()
-    path = paths.read(seen.watch(verifier_log.read(log)))
+    path = paths.read(seen.watch(verifier_log.read(log[start:])), cut=skipped)
     where = _Where(path, lines)
     words = tuple(line for line in summary.messages if not _LIVENESS.match(line))
     message = "\n".join(words)
     finding = messages.find(path, message)
     insn = finding.insn if finding.insn is not None else path.visits[-1].idx if path.visits else None
     steps = tuple(
-        Step(where.of_visit(visit), mark.text, mark.kind, visit.idx, visit.line)
+        Step(where.of_visit(visit), mark.text, mark.kind, visit.idx, visit.line + skipped)
         for mark in finding.marks[-MOST_STEPS:]
         for visit in (path.visits[mark.at],)
     )
@@ -57,7 +61,7 @@ def diagnose(
         title=entry.title if entry else (words or (f"refused with {errno}",))[-1],
         message=message or (errno or ""),
         program=program or (lines.name if lines else ""),
-        place=where.of_insn(insn) or where.of_insn(0),
+        place=where.of_insn(0 if insn is None else insn),
         insn=insn,
         label=finding.label or seen.missing(insn) or (words[0] if entry and len(words) == 1 else ""),
         steps=steps,
@@ -65,7 +69,7 @@ def diagnose(
         help=finding.help or (entry.remedy if entry else ""),
         fault=finding.fault or (entry.fault if entry else ""),
         kernel=summary.kernel,
-        line=seen.lines.get(words[0]) if words else None,
+        line=seen.lines[words[0]] + skipped if words and words[0] in seen.lines else None,
     )
     return _with_report(found, summary.report, where) if summary.report else found
 

@@ -132,8 +132,11 @@ def _checked(path: Path, found: Found, name: str) -> Mark | None:
     if not holds:
         return None
     value = path.value(found.at + 1, found.reg, found.frame)
-    known = words.describe(value) if words.is_bounded(value) else ""
-    return Mark(found.at, "check", f"on this path {holds}" + (f": {name} is {known}" if known else ""))
+    known = f": {name} is {words.describe(value)}" if words.is_bounded(value) else ""
+    limits = words.limits(value) if value is not None else None
+    if path.visits[found.at].op.half and limits is not None and limits[1] > 0xFFFFFFFF:
+        known = f", for its lower 32 bits: {name} is {words.describe(value)}"
+    return Mark(found.at, "check", f"on this path {holds}{known}")
 
 
 def branch_words(path: Path, at: int) -> str:
@@ -175,11 +178,11 @@ def packet_checks(path: Path, at: int, ident: int) -> Iterator[Mark]:
             continue
         pointer = sides[kinds.index("pkt")]
         assert pointer is not None
-        held, other = pointer.attrs.get("r", 0), pointer.attrs.get("id", 0)
+        held, other = words.number(pointer, "r"), words.number(pointer, "id")
         if other != ident:
             yield Mark(here, "check", "this compares a pointer with another variable offset with the end")
         elif held:
-            yield Mark(here, "check", f"here {words.counted(int(held), 'byte')} of the packet are checked")
+            yield Mark(here, "check", f"here {words.counted(held, 'byte')} of the packet are checked")
         else:
             yield Mark(here, "check", "on this path the packet is too short for this check")
 

@@ -223,7 +223,7 @@ def _leak(path: Path, found: re.Match[str]) -> Finding:
                 "the path ends here, and it was not released",
                 [*m.branches(path, at, _last(path)), got],
             )
-    return Finding("the path ends here without a release")
+    return Finding("what is given here is not released on every path", insn=insn)
 
 
 def _held(path: Path, found: re.Match[str]) -> Finding:

@@ -51,7 +51,7 @@ class Visit:
 
 @dataclass
 class Path:
-    """visits: oldest first. start: the state before the first. cut: how many before it were dropped."""
+    """visits: oldest first. start: the state before the first. cut: not 0 where there were others before."""
 
     visits: list[Visit] = field(default_factory=list)
     start: str = ""
@@ -66,6 +66,11 @@ class Path:
             if visit.frame < frame or (visit.frame == frame and _sets(visit.op, reg)):
                 return None
         return registers(self.start).regs.get(reg)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it begins where the program, or a global function, begins."""
+        return not self.cut and (bool(self.start) or bool(self.visits and self.visits[0].idx == 0))
 
     def next_idx(self, at: int) -> int | None:
         return self.visits[at + 1].idx if at + 1 < len(self.visits) else None
@@ -82,9 +87,10 @@ def registers(text: str) -> Registers:
     return states.parse(text)
 
 
-def read(events: Iterable[Event]) -> Path:
-    """The last path of a log."""
+def read(events: Iterable[Event], *, cut: int = 0) -> Path:
+    """The last path of a log. cut: how much of the log is not in events."""
     reader = _Reader()
+    reader.path.cut = cut
     for event in events:
         reader.take(event)
     return reader.path

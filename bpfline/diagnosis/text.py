@@ -52,7 +52,7 @@ def _page(found: Diagnosis, width: int, colour: bool, most_steps: int, all_words
     code = f"[{found.code}]" if found.code else ""
     page.title(f"error{code}", found.title)
     page.place(found.place, found.insn, found.program)
-    page.spot(found.place, found.label)
+    page.spot(found.place, found.label, marked=found.insn is not None)
     page.bar()
     if steps := _chosen(found.steps, most_steps):
         left = len(found.steps) - len(steps)
@@ -147,15 +147,18 @@ class _Page:
         elif told:
             self.line(arrow + told)
 
-    def spot(self, place: Place | None, label: str) -> None:
-        """The source line, and beneath its column what is wrong there."""
+    def spot(self, place: Place | None, label: str, marked: bool) -> None:
+        """The source line, and beneath its column what is wrong there; not marked: in that function."""
         if place is None or not place.source.strip():
             self.note("", label)
             return
         text, at = self._window(place)
         self.bar()
         self.line(f"{self._margin(str(place.line or ''))} {text}")
-        self._label(at, label, _RED, "^")
+        if marked:
+            self._label(at, label, _RED, "^")
+        else:
+            self.note("", label)
 
     def _window(self, place: Place) -> tuple[str, int]:
         """The line, cut to what fits around its column; and where its column is then."""

@@ -75,7 +75,7 @@ class _Walk:
                 found.append(Found(here, kind, FRAME_POINTER if reg is None else reg, self.frame))
                 if kind in ORIGINS:
                     return found[::-1]
-        if self.reg is not None and not self.path.cut and not _known_at_start(self.path, self.reg):
+        if self.reg is not None and self.path.is_whole and self.reg not in (*ARGUMENTS, FRAME_POINTER):
             found.append(Found(0, "unset", self.reg, self.frame))
         return found[::-1]
 
@@ -120,8 +120,3 @@ class _Walk:
             return "set"
         self.reg, self.slot = op.src, None
         return "store"
-
-
-def _known_at_start(path: Path, reg: int) -> bool:
-    """R1, and R2 to R5 of a global function, come from the caller."""
-    return reg in ARGUMENTS or reg == FRAME_POINTER

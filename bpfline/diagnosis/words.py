@@ -28,6 +28,12 @@ _NOT = {
 }  # fmt: skip
 
 
+def number(value: Value, name: str) -> int:
+    """An attribute; 0 where the log has none, or no number."""
+    found = value.attrs.get(name)
+    return found if isinstance(found, int) else 0
+
+
 def limits(value: Value) -> tuple[int, int] | None:
     """The least and the greatest number that a value can be; None where the log does not say, or it is
     no number. A number that can be negative is counted as signed."""
