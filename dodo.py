@@ -4,6 +4,7 @@
 from bpfline.pipeline import (
     DOIT_CONFIG,
     task_audit,  # what cannot work is found, the programs are linked: build/*/programs/*.insns
+    task_baseline,  # verifier-baseline.json, which verify compares with
     task_build,  # the default: every source becomes a bundle
     task_compile,  # bpf_src/*.c to build/*/*.o
     task_config,  # the bundle: build/*/loader.json, loader.c
@@ -18,6 +19,7 @@ from bpfline.tool_task import module, script, tool
 __all__ = [
     "DOIT_CONFIG",
     "task_audit",
+    "task_baseline",
     "task_build",
     "task_compile",
     "task_config",

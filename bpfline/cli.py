@@ -45,17 +45,23 @@ def _doctor(args: argparse.Namespace) -> int:
 def _verify(args: argparse.Namespace) -> int:
     from . import verify_files
 
-    if args.log is not None and args.log_dir is None:
+    log_dir = args.log_dir or (args.report and args.report / "logs")  # reports tell what logs say
+    if args.log is not None and log_dir is None:
         raise Problem("wants --log-dir", where="--log", help="--log-dir DIR", status=USAGE)
     options = verify_files.Options(
-        log="none" if args.log_dir is None else args.log or "auto",
-        log_dir=args.log_dir,
+        log="none" if log_dir is None else args.log or "auto",
+        log_dir=log_dir,
+        report=args.report is not None,
         type=args.type,
         constants=verify_files.constants(args.set),
     )
     judged = verify_files.run(args.files, options, jobs=args.jobs)
-    verify_files.show(judged.verdicts, "json" if args.json else "csv" if args.csv else "table")
-    return judged.status
+    verify_files.show(judged, "json" if args.json else "csv" if args.csv else "table")
+    if args.report is None:
+        return judged.status
+    from . import report
+
+    return max(judged.status, report.write(report.Results(judged.results), args.report))
 
 
 def _verify_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,6 +70,7 @@ def _verify_arguments(parser: argparse.ArgumentParser) -> None:
     shape.add_argument("--json", action="store_true", help="the verdicts for programs to read")
     shape.add_argument("--csv", action="store_true", help="the same, one line for each program")
     parser.add_argument("--log-dir", type=Path, metavar="DIR", help="keep the verifier's logs there")
+    parser.add_argument("--report", type=Path, metavar="DIR", help="write reports there: docs/reports.md")
     parser.add_argument("--log", choices=("auto", "full", "short", "none"), help="which logs (auto)")
     parser.add_argument(
         "--type", metavar="TYPE", help="of freplace, and of programs whose section does not tell"
@@ -81,6 +88,42 @@ def _jobs(text: str) -> int:
     return value
 
 
+def _compare(args: argparse.Namespace) -> int:
+    from . import compare_files
+
+    shape = "json" if args.json else "csv" if args.csv else "table"
+    return compare_files.run((args.a, args.b), shape=shape, whole=args.all, across=args.across)
+
+
+def _compare_arguments(parser: argparse.ArgumentParser) -> None:
+    help_ = "a verdict.json, what --json or --csv printed, or a folder such as build"
+    parser.add_argument("a", type=Path, metavar="A", help=help_)
+    parser.add_argument("b", type=Path, metavar="B", help="the other, which is newer")
+    shape = parser.add_mutually_exclusive_group()
+    shape.add_argument("--json", action="store_true", help="for programs to read")
+    shape.add_argument("--csv", action="store_true", help="one line for each figure that changed")
+    parser.add_argument("--all", action="store_true", help="also what did not change")
+    parser.add_argument("--across", action="store_true", help="although they are of different kernels")
+
+
+def _explain(args: argparse.Namespace) -> int:
+    from . import explain
+
+    return explain.run(
+        args.log, object_file=args.object, program=args.program, full=args.full, as_json=args.json
+    )
+
+
+def _explain_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "log", nargs="?", metavar="LOG", help="a saved log, - for standard input, or a code such as BPF012"
+    )
+    parser.add_argument("--object", type=Path, metavar="FILE.o", help="its object, for exact lines")
+    parser.add_argument("--program", metavar="NAME", help="of the log or the object, if they have several")
+    parser.add_argument("--full", action="store_true", help="every step, and the log")
+    parser.add_argument("--json", action="store_true", help="for programs to read")
+
+
 def _completion(args: argparse.Namespace) -> int:
     from . import completion
 
@@ -94,6 +137,13 @@ _COMMANDS = (
         "have the running kernel's verifier judge objects built elsewhere",
         _verify_arguments,
         _verify,
+    ),
+    _Command("compare", "say what changed between two results", _compare_arguments, _compare),
+    _Command(
+        "explain",
+        "say in plain words what a verifier log tells, whoever loaded the program; or what a code means",
+        _explain_arguments,
+        _explain,
     ),
     _Command(
         "doctor",

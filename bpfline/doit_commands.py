@@ -8,7 +8,6 @@ traceback on Ctrl-C and on a closed pipe.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -251,15 +250,13 @@ class Run(_InProject, cmd_run.Run):
 
     def _judge(self, pipeline: Any) -> int:
         """Show the verdicts in the order of their objects; the exit status that they ask for."""
-        from bpfline_loader import table, verdict
+        from . import gate, report
 
         found = sorted(pipeline.verdicts, key=lambda row: row.object)
-        if self.verify_options["json"]:
-            print(json.dumps(verdict.to_json(found), indent=1))
-        else:
-            table.print_verdicts(found, sys.stdout)
-        sys.stdout.flush()
-        return table.status(found)
+        judged = gate.of_project(pipeline.project, found, compared=not pipeline.constants)
+        results = gate.into(report.of_project(pipeline.project, found), judged)
+        gate.show(judged, results, as_json=self.verify_options["json"])
+        return max(judged.status, report.write(results, report.FOLDER))
 
     def _bundles(self, pipeline: Any, chosen: str | None) -> list[Any]:
         """What a run loads, read while no other build can change it."""

@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     from bpfline_loader.verdict import Verdict
 
 __all__ = [
-    "DOIT_CONFIG", "task_audit", "task_build", "task_compile", "task_config", "task_link", "task_loader",
-    "task_sections", "task_verify", "task_vmlinux",
+    "DOIT_CONFIG", "task_audit", "task_baseline", "task_build", "task_compile", "task_config", "task_link",
+    "task_loader", "task_sections", "task_verify", "task_vmlinux",
 ]  # fmt: skip
 
 Task = dict[str, Any]
@@ -254,6 +254,22 @@ def _verify(source: Source) -> Done:
         bundle = set_option.bundle(PIPELINE.project, source, PIPELINE.constants, bundle)
     PIPELINE.verdicts += verify(bundle, mode=PIPELINE.log, again=PIPELINE.again)
     return Done()
+
+
+def task_baseline() -> Task:
+    """the verdicts as they are now become verifier-baseline.json, which verify compares with"""
+    return {
+        "actions": [Step((), lambda: None, _baseline)],
+        "task_dep": ["verify"],
+        "uptodate": [False],  # as verify
+    }
+
+
+def _baseline() -> Done:
+    from . import baseline
+
+    words = baseline.take_over(PIPELINE.project, PIPELINE.verdicts)
+    return Done(words=f"{words}\n".encode())
 
 
 @cache

@@ -74,6 +74,49 @@ class ObjectSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BudgetSettings:
+    """[tool.bpfline.budget]: the most that an accepted program may cost; None is no budget."""
+
+    processed_insns: int | None = _setting("instructions that the verifier processes", default=None)
+    limit_share: float | None = _setting(
+        "the same, in per cent of the limit of 1,000,000 instructions that the kernel sets", default=None
+    )
+    total_states: int | None = _setting("states that the verifier makes", default=None)
+    peak_states: int | None = _setting("states that the verifier holds at once", default=None)
+    stack_depth: int | None = _setting("bytes of stack, as `stack_depth` of the verdict", default=None)
+    xlated_bytes: int | None = _setting("bytes of the program, as the kernel rewrote it", default=None)
+    jited_bytes: int | None = _setting("bytes of the program's machine code", default=None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaselineSettings:
+    """[tool.bpfline.baseline]: how much a figure may grow over verifier-baseline.json, in per cent."""
+
+    growth: float = _setting("per cent that a figure may grow over the baseline", default=10)
+    processed_insns: float | None = _setting("the same for this figure alone", default=None)
+    total_states: float | None = _setting("the same for this figure alone", default=None)
+    peak_states: float | None = _setting("the same for this figure alone", default=None)
+    stack_depth: float | None = _setting("the same for this figure alone", default=None)
+    xlated_bytes: float | None = _setting("the same for this figure alone", default=None)
+    jited_bytes: float | None = _setting("the same for this figure alone", default=None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProgramSettings:
+    """[tool.bpfline.program."OBJECT/PROGRAM"]: what is particular to one program."""
+
+    expect: str = _setting(
+        "`refused` for a program that must not load: then it fails when it is accepted", default="accepted"
+    )
+    code: str | None = _setting(
+        "why it is to be refused: the code of the diagnosis, `BPF006`, or an errno, `EACCES`", default=None
+    )
+    budget: BudgetSettings = _setting(  # noqa: RUF009 - it is field()
+        "table with the keys of `budget`, each instead of the project's", default_factory=BudgetSettings
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """[tool.bpfline]: the whole project."""
 
@@ -103,6 +146,9 @@ class Settings:
         default_factory=dict,
     )
     object: Mapping[str, ObjectSettings] = _setting("tables of single objects", default_factory=dict)
+    budget: BudgetSettings = _setting("the budget of every program", default_factory=BudgetSettings)  # noqa: RUF009
+    baseline: BaselineSettings = _setting("growth over the baseline", default_factory=BaselineSettings)  # noqa: RUF009
+    program: Mapping[str, ProgramSettings] = _setting("tables of single programs", default_factory=dict)
 
 
 def read(root: Path) -> Settings:
@@ -133,7 +179,21 @@ def read(root: Path) -> Settings:
             _check(entry.mcpu, f"tool.bpfline.object.{name}.mcpu", _MCPU, path)
         if entry.type is not None:
             _check(entry.type, f"tool.bpfline.object.{name}.type", PROG_TYPES.keys() - {"unspec"}, path)
+    for name, program in settings.program.items():
+        _check_program(program, f"tool.bpfline.program.{name}", path)
     return settings
+
+
+def _check_program(program: ProgramSettings, key: str, path: Path) -> None:
+    _check(program.expect, f"{key}.expect", ("accepted", "refused"), path)
+    if program.code is None:
+        return
+    if not re.fullmatch(r"BPF\d{3}|E[A-Z0-9]+", program.code):
+        raise SettingsError(
+            f"{key}.code is '{program.code}'", where=path, help="a code such as BPF006, or EACCES"
+        )
+    if program.expect != "refused":
+        raise SettingsError(f"{key} has a code", where=path, help='it goes with expect = "refused"')
 
 
 def _table(cls: Any, table: Any, key: str, path: Path) -> Any:
@@ -153,10 +213,15 @@ def _value(value: Any, kind: Any, key: str, path: Path) -> Any:
         if isinstance(value, list) and all(isinstance(item, str) for item in value):
             return tuple(_text(item, key, path) for item in value)
         raise SettingsError(f"{key} is not a list of strings", where=path)
-    if kind == Mapping[str, ObjectSettings]:
+    if dataclasses.is_dataclass(kind):
+        return _table(kind, value, key, path)
+    if kind in (int | None, float, float | None):
+        return _number(value, key, path, whole=kind == int | None)
+    if kind in (Mapping[str, ObjectSettings], Mapping[str, ProgramSettings]):
         if not isinstance(value, dict):
             raise SettingsError(f"{key} is not a table", where=path)
-        return {name: _table(ObjectSettings, entry, f"{key}.{name}", path) for name, entry in value.items()}
+        its = typing.get_args(kind)[1]
+        return {name: _table(its, entry, f"{key}.{name}", path) for name, entry in value.items()}
     if kind == Mapping[str, Constant]:
         if not isinstance(value, dict):
             raise SettingsError(f"{key} is not a table", where=path)
@@ -169,6 +234,14 @@ def _value(value: Any, kind: Any, key: str, path: Path) -> Any:
 def _constant(value: Any, key: str, path: Path) -> Constant:
     if not isinstance(value, int | float | str):  # bool is an int
         raise SettingsError(f"{key} is no number, truth or text", where=path)
+    return value
+
+
+def _number(value: Any, key: str, path: Path, *, whole: bool) -> int | float:
+    if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
+        raise SettingsError(f"{key} is no {'whole ' * whole}number", where=path)
+    if not 0 <= value < 1e18:  # not a number and infinity, which TOML has, are no limits either
+        raise SettingsError(f"{key} is {value}", where=path, help="a number from 0 on")
     return value
 
 
@@ -197,9 +270,15 @@ def near(name: str, known: typing.Iterable[str]) -> str:
 def documentation() -> list[tuple[str, str, str]]:
     """(key, default, meaning) of every setting, as docs/settings.md has them."""
     rows = []
-    for cls, key in ((Settings, "{}"), (ObjectSettings, 'object."NAME".{}')):
+    for cls, key in (
+        (Settings, "{}"),
+        (ObjectSettings, 'object."NAME".{}'),
+        (BudgetSettings, "budget.{}"),
+        (BaselineSettings, "baseline.{}"),
+        (ProgramSettings, 'program."OBJECT/PROGRAM".{}'),
+    ):
         for entry in dataclasses.fields(cls):
-            if entry.name == "object":
+            if cls is Settings and entry.name in ("object", "budget", "baseline", "program"):
                 continue
             value = entry.default if entry.default is not dataclasses.MISSING else {}
             default = "" if value is None else json.dumps(value)

@@ -9,6 +9,7 @@ import select
 import sys
 import threading
 from io import UnsupportedOperation
+from typing import TextIO
 
 # CSI sequences (ECMA-48): the colours that clang writes.
 _COLOURS = re.compile(rb"\x1b\[[0-9;]*[A-Za-z]")
@@ -16,13 +17,13 @@ _COLOURS = re.compile(rb"\x1b\[[0-9;]*[A-Za-z]")
 _one_at_a_time = threading.Lock()
 
 
-def in_colour() -> bool:
-    """NO_COLOR, then FORCE_COLOR, then whether standard error is a terminal that has colours."""
+def in_colour(stream: TextIO | None = None) -> bool:
+    """NO_COLOR, then FORCE_COLOR, then whether stream (standard error) is a terminal that has colours."""
     if os.environ.get("NO_COLOR"):
         return False
     if os.environ.get("FORCE_COLOR"):
         return True
-    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    return (stream or sys.stderr).isatty() and os.environ.get("TERM") != "dumb"
 
 
 def say(text: str) -> None:

@@ -7,20 +7,25 @@ import dataclasses
 import os
 import stat
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from bpfline_loader import table, verdict, verify, workers
+from bpfline_loader import load, log, table, verdict, verify, workers
 from bpfline_loader.bundle import Bundle
 from bpfline_loader.verdict import Verdict
 
-from . import elf, set_option, spec
+from . import elf, refusals, set_option, spec
 from .elf import ObjectFile
 from .errors import OK, UNABLE, ObjectError, Problem, SettingsError, printable
 from .settings import ObjectSettings
 from .terminal import say
+
+if TYPE_CHECKING:
+    from .report.results import Result
 
 _EM_BPF = 247  # linux/elf-em.h
 
@@ -28,21 +33,25 @@ _EM_BPF = 247  # linux/elf-em.h
 @dataclass(frozen=True)
 class Options:
     """log: one of log.MODES. log_dir: where logs and verdict.json go, or None. type: that of programs
-    whose section does not tell, and of freplace. constants: values for global variables."""
+    whose section does not tell, and of freplace. constants: values for global variables. report: whether
+    the results for reports are wanted."""
 
     log: str = "none"
     log_dir: Path | None = None
     type: str | None = None
     constants: Mapping[str, str] = field(default_factory=dict)
+    report: bool = False
 
 
 @dataclass(frozen=True)
 class Judged:
-    """What became of one file. said: for standard error."""
+    """What became of one file. said: for standard error. results: the verdicts with what reports tell of
+    them; without reports, those of refused programs."""
 
     verdicts: tuple[Verdict, ...] = ()
     said: tuple[str, ...] = ()
     status: int = OK
+    results: tuple[Result, ...] = ()
 
 
 def run(paths: Sequence[Path], options: Options, *, jobs: int | None = None) -> Judged:
@@ -64,14 +73,15 @@ def run(paths: Sequence[Path], options: Options, *, jobs: int | None = None) -> 
         for index, result in work:
             if isinstance(result, workers.Crash):
                 problem = Problem(f"the worker that verified it ended with {result.how}", where=paths[index])
-                result = _unreadable(names[index], problem)
+                result = _unreadable(names[index], problem, paths[index], options)
             found[index] = result
             progress.show(len(found), paths[index])
     judged = [found[index] for index in range(len(paths))]
     for words in (words for each in judged for words in each.said):
         say(words)
     verdicts = tuple(row for each in judged for row in each.verdicts)
-    return Judged(verdicts, (), max((table.status(verdicts), *(each.status for each in judged))))
+    status = max((table.status(verdicts), *(each.status for each in judged)))
+    return Judged(verdicts, (), status, tuple(row for each in judged for row in each.results))
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
@@ -98,7 +108,7 @@ def _file(path: Path, name: str, options: Options) -> Judged:
             return Judged(said=(f"{printable(str(path))}: note: holds no program",))
         return _object(object_file, name, options)
     except Problem as problem:
-        return _unreadable(name, problem)
+        return _unreadable(name, problem, path, options)
 
 
 def _read(path: Path) -> bytes:
@@ -139,6 +149,8 @@ def _object(object_file: ObjectFile, name: str, options: Options) -> Judged:
     return Judged(
         (*rows, *failed),
         (*made.warnings, *(str(failure.problem) for failure in made.failures)),
+        results=_results((*rows, *failed), bundle, object_file.path, options)
+        or _refused(rows, bundle, object_file.path),
     )
 
 
@@ -161,9 +173,66 @@ def _typed(bundle: Bundle, type_: str | None) -> Bundle:
     return dataclasses.replace(bundle, programs=programs)
 
 
+<<<<<<< HEAD
 def _unreadable(name: str, problem: Problem) -> Judged:
+=======
+# Map types that have no size, or whose size is the number of processors where none is given.
+_WITHOUT_SIZE = (
+    *("sk_storage", "task_storage", "inode_storage", "cgroup_storage", "percpu_cgroup_storage"),
+    *("cgrp_storage", "struct_ops", "perf_event_array"),
+)
+
+
+def _sized(bundle: Bundle) -> tuple[Bundle, tuple[str, ...]]:
+    """(bundle with maps that can be created, notes). Programs that come with a loader of their own leave
+    max_entries for that to set (bpf_map__set_max_entries); veristat puts in 1, too (fixup_obj)."""
+    empty = {each.name for each in bundle.maps if not each.max_entries and each.type not in _WITHOUT_SIZE}
+    if not empty:
+        return bundle, ()
+    maps = tuple(
+        dataclasses.replace(each, max_entries=1) if each.name in empty else each for each in bundle.maps
+    )
+    words = f"{bundle.source}: note: max_entries is 0, and is taken as 1, of {', '.join(sorted(empty))}"
+    return dataclasses.replace(bundle, maps=maps), (printable(words),)
+
+
+def _unreadable(name: str, problem: Problem, path: Path, options: Options) -> Judged:
+>>>>>>> four
     row = dataclasses.replace(_blank(name), message=problem.what)
-    return Judged((row,), (str(problem),), max(UNABLE, problem.status))
+    said, status = (str(problem),), max(UNABLE, problem.status)
+    return Judged((row,), said, status, results=_results((row,), None, path, options))
+
+
+def _results(
+    rows: Sequence[Verdict], bundle: Bundle | None, path: Path, options: Options
+) -> tuple[Result, ...]:
+    """What reports tell of rows; worked out here, for the parent does not get the bundle."""
+    if not options.report:
+        return ()
+    from .report import results
+
+    return results.of_object(rows, bundle, source=None, object_file=path)
+
+
+def _refused(rows: Sequence[Verdict], bundle: Bundle, path: Path) -> tuple[Result, ...]:
+    """Why programs were refused. Where no logs were asked for, each is loaded once more for one."""
+    refused = [row for row in rows if row.verdict == load.REFUSED]
+    if not refused:
+        return ()
+    from .report import results
+
+    if refused[0].log is not None:
+        return results.of_object(refused, bundle, source=None, object_file=path)
+    # One that took the verifier longer would give no more with a log (log.levels).
+    short = [row for row in refused if (row.processed_insns or 0) <= log.BRANCHES_UP_TO][: refusals.MOST]
+    programs = tuple(program for program, row in zip(bundle.programs, rows, strict=True) if row in short)
+    with tempfile.TemporaryDirectory(prefix="bpfline-") as folder:
+        again = verify.verify(dataclasses.replace(bundle, programs=programs), folder=Path(folder), again=True)
+        found = results.of_object(again, bundle, source=None, object_file=path)
+    of = {row: dataclasses.replace(each, verdict=row) for row, each in zip(short, found, strict=True)}
+    others = [row for row in refused if row not in of]
+    of |= {each.verdict: each for each in results.of_object(others, bundle, source=None, object_file=path)}
+    return tuple(of[row] for row in refused)
 
 
 def _blank(name: str) -> Verdict:
@@ -175,12 +244,18 @@ def constants(words: Sequence[str]) -> dict[str, str]:
     return set_option.parse(words)
 
 
-def show(verdicts: Sequence[Verdict], shape: str) -> None:
-    """Print verdicts as "json", "csv" or as a "table" for people."""
+def show(judged: Judged, shape: str) -> None:
+    """Print verdicts as "json", "csv" or as a "table" for people, with the reasons of refusals."""
+    verdicts = judged.verdicts
+    why = {row.verdict: row.diagnosis for row in judged.results if row.diagnosis is not None}
     if shape == "json":
         import json
 
-        print(json.dumps(verdict.to_json(verdicts), indent=1))
+        rows = [
+            {**dataclasses.asdict(row), "diagnosis": refusals.brief(why[row]) if row in why else None}
+            for row in verdicts
+        ]
+        print(json.dumps({"schema": verdict.SCHEMA, "results": rows}, indent=1))
     elif shape == "csv":
         import csv
 
@@ -188,7 +263,11 @@ def show(verdicts: Sequence[Verdict], shape: str) -> None:
         out.writerow(field.name for field in dataclasses.fields(Verdict))
         out.writerows(dataclasses.astuple(row) for row in verdicts)
     else:  # what could not be read has no program, and was said
-        table.print_verdicts([row for row in verdicts if row.program], sys.stdout)
+        shown = [
+            dataclasses.replace(row, message="") if row in why else row for row in verdicts if row.program
+        ]
+        table.print_verdicts(shown, sys.stdout)
+        refusals.show(list(why.values()))
 
 
 class _Progress:

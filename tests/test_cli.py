@@ -45,10 +45,7 @@ def test_help_names_each_command() -> None:
     ("args", "words"),
     [
         (["doctr"], "bpfline: error: there is no command 'doctr'\n  help: did you mean 'doctor'?\n"),
-        (
-            ["x\ny"],
-            "bpfline: error: there is no command 'x\\x0ay'\n  help: known are completion, doctor, verify\n",
-        ),
+        (["x\ny"], "bpfline: error: there is no command 'x\\x0ay'\n  help: known are compare, "),
         (["doctor", "--jsn"], "bpfline: error: unrecognized arguments: --jsn\n  help: bpfline --help\n"),
         (["doctor", "more"], "bpfline: error: unrecognized arguments: more\n  help: bpfline --help\n"),
         (["completion"], "bpfline completion: error: the following arguments are required: shell\n"),

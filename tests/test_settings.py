@@ -9,7 +9,7 @@ import pytest
 
 from bpfline import settings
 from bpfline.errors import SettingsError
-from bpfline.settings import ObjectSettings, Settings
+from bpfline.settings import BaselineSettings, BudgetSettings, ObjectSettings, ProgramSettings, Settings
 
 ROOT = Path(__file__).parent.parent
 
@@ -53,6 +53,29 @@ entry = "main"
 link = ["net/a.bpf.c", "net/b.bpf.c"]
 target = "id:7"
 set.debug = false
+
+[tool.bpfline.budget]
+processed_insns = 50_000
+limit_share = 12.5
+total_states = 1
+peak_states = 2
+stack_depth = 3
+xlated_bytes = 4
+jited_bytes = 0
+
+[tool.bpfline.baseline]
+growth = 5
+processed_insns = 0
+total_states = 20
+peak_states = 30
+stack_depth = 40.5
+xlated_bytes = 50
+jited_bytes = 60
+
+[tool.bpfline.program."net/x/main"]
+expect = "refused"
+code = "BPF006"
+budget.processed_insns = 7
 """,
     )
     assert found == Settings(
@@ -82,6 +105,29 @@ set.debug = false
                 set={"debug": False},
             )
         },
+        budget=BudgetSettings(
+            processed_insns=50000,
+            limit_share=12.5,
+            total_states=1,
+            peak_states=2,
+            stack_depth=3,
+            xlated_bytes=4,
+            jited_bytes=0,
+        ),
+        baseline=BaselineSettings(
+            growth=5,
+            processed_insns=0,
+            total_states=20,
+            peak_states=30,
+            stack_depth=40.5,
+            xlated_bytes=50,
+            jited_bytes=60,
+        ),
+        program={
+            "net/x/main": ProgramSettings(
+                expect="refused", code="BPF006", budget=BudgetSettings(processed_insns=7)
+            )
+        },
     )
 
 
@@ -96,7 +142,7 @@ set.debug = false
         (
             "[tool.bpfline]\nzzz = 1\n",
             "tool.bpfline has no setting 'zzz'",
-            "known are bpftool, cflags, clang",
+            "known are baseline, bpftool, budget, cflags",
         ),
         (
             "[tool.bpfline.object.prog]\natach = 'x'\n",
@@ -134,6 +180,25 @@ set.debug = false
         ("[tool.bpfline]\nset = 7\n", "tool.bpfline.set is not a table", ""),
         ("[tool.bpfline]\nset.x = 1979-05-27\n", "tool.bpfline.set.x is no number, truth or text", ""),
         ("[tool.bpfline.object.a]\nset.x = []\n", "tool.bpfline.object.a.set.x is no number", ""),
+        ("[tool.bpfline]\nbudget = 7\n", "tool.bpfline.budget is not a table", ""),
+        (
+            "[tool.bpfline.budget]\nverification_usec = 7\n",
+            "tool.bpfline.budget has no setting 'verification_usec'",
+            "",
+        ),
+        ("[tool.bpfline.budget]\nstack_depth = 1.5\n", "tool.bpfline.budget.stack_depth is no whole", ""),
+        ("[tool.bpfline.budget]\nstack_depth = true\n", "tool.bpfline.budget.stack_depth is no whole", ""),
+        ("[tool.bpfline.budget]\nstack_depth = -1\n", "tool.bpfline.budget.stack_depth is -1", "from 0 on"),
+        ("[tool.bpfline.budget]\nlimit_share = '9'\n", "tool.bpfline.budget.limit_share is no number", ""),
+        ("[tool.bpfline.baseline]\ngrowth = nan\n", "tool.bpfline.baseline.growth is nan", "from 0 on"),
+        ("[tool.bpfline.program.a]\nbudget.x = 1\n", "tool.bpfline.program.a.budget has no setting 'x'", ""),
+        ("[tool.bpfline.program.a]\nexpect = 'fail'\n", "tool.bpfline.program.a.expect is 'fail'", "refused"),
+        (
+            "[tool.bpfline.program.a]\nexpect = 'refused'\ncode = '6'\n",
+            "tool.bpfline.program.a.code is '6'",
+            "BPF006",
+        ),
+        ("[tool.bpfline.program.a]\ncode = 'EACCES'\n", "tool.bpfline.program.a has a code", "refused"),
         ("[tool.bpfline\n", "is not valid TOML: ", ""),
         ("a = " + "[" * 5000, "is not valid TOML: ", ""),
     ],

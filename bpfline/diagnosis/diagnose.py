@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a log to a diagnosis."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterable, Iterator
+
+from bpfline import catalogue, verifier_log
+from bpfline.program_lines import Place, ProgramLines, shown
+from bpfline.verifier_log import Report
+from bpfline.verifier_log import events as ev
+from bpfline.verifier_log import report as reports
+from bpfline.verifier_log.events import Event
+
+from . import messages
+from . import path as paths
+from .model import Diagnosis, Step
+from .path import Path, Visit
+
+# Notes of 6.18 and later on what it learns of the stack (kernel/bpf/liveness.c): no reasons.
+_LIVENESS = re.compile(r"\(\d+\) (?:frame|live) ")
+# `relo #0: <byte_off> [5] struct task_struct.made_up (0:0 @ offset 0)`
+_RELOCATED = re.compile(r"<\w+> \[\d+\] (\w+) (.+?) \(")
+
+MOST_BYTES = 64 << 20  # of a log, from its end, in which the path is looked for: 3 seconds
+MOST_STEPS = 64  # as many as the kernel's own report has at most
+
+
+def diagnose(
+    log: bytes, lines: ProgramLines | None = None, *, program: str = "", errno: str | None = None
+) -> Diagnosis | None:
+    """Why the program that log tells of was refused; None where it tells of no refusal.
+
+    log: of any kernel and any level, bare (verifier_log.unwrap). lines: the places of the program's
+    instructions; without, the log's own comments have to do. errno: its name ("EACCES"), for where the
+    log says nothing.
+    """
+    summary = verifier_log.summary(log)
+    entry = catalogue.match(summary.messages, errno)
+    if not summary.messages and entry is None and not errno:
+        return None
+    start = max(0, len(log) - MOST_BYTES)
+    start = log.find(b"\n", start) + 1 if start else 0
+    skipped = log.count(b"\n", 0, start)
+    seen = _Seen()
+    path = paths.read(seen.watch(verifier_log.read(log[start:])), cut=skipped)
+    where = _Where(path, lines)
+    words = tuple(line for line in summary.messages if not _LIVENESS.match(line))
+    message = "\n".join(words)
+    finding = messages.find(path, message)
+    insn = finding.insn if finding.insn is not None else path.visits[-1].idx if path.visits else None
+    steps = tuple(
+        Step(where.of_visit(visit), mark.text, mark.kind, visit.idx, visit.line + skipped)
+        for mark in finding.marks[-MOST_STEPS:]
+        for visit in (path.visits[mark.at],)
+    )
+    found = Diagnosis(
+        code=entry.code if entry else "",
+        title=entry.title if entry else (words or (f"refused with {errno}",))[-1],
+        message=message or (errno or ""),
+        program=program or (lines.name if lines else ""),
+        place=where.of_insn(0 if insn is None else insn),
+        insn=insn,
+        label=finding.label or seen.missing(insn) or (words[0] if entry and len(words) == 1 else ""),
+        steps=steps,
+        cause=entry.cause if entry else "",
+        help=finding.help or (entry.remedy if entry else ""),
+        fault=finding.fault or (entry.fault if entry else ""),
+        kernel=summary.kernel,
+        line=seen.lines[words[0]] + skipped if words and words[0] in seen.lines else None,
+    )
+    return _with_report(found, summary.report, where) if summary.report else found
+
+
+class _Seen:
+    """What of a log is not on the path. lines: where a message stands, the last time that it is said."""
+
+    def __init__(self) -> None:
+        self.lines: dict[str, int] = {}
+        self._relocations: list[str] = []
+
+    def watch(self, events: Iterable[Event]) -> Iterator[Event]:
+        for event in events:
+            if isinstance(event, ev.Relocation):
+                self._relocations.append(event.text)
+            elif isinstance(event, (ev.Message, ev.Loop)):
+                self.lines[event.raw.decode("utf-8", "replace").strip()] = event.line
+            yield event
+
+    def missing(self, insn: int | None) -> str:
+        """What CO-RE did not find for instruction insn, if it was made invalid for that."""
+        made_invalid = re.compile(rf"(.*relo #\d+: )substituting insn #{insn} w/ invalid insn")
+        for text in self._relocations:
+            if found := made_invalid.match(text):
+                for wanted in self._relocations:
+                    if wanted.startswith(found[1] + "<") and (named := _RELOCATED.search(wanted)):
+                        return f"this kernel has no {named[1].lower()} {named[2]}"
+        return ""
+
+
+class _Where:
+    """Places by the object's line_info; without it by the log's comments, the file of which is a base
+    name and came in 6.9."""
+
+    def __init__(self, path: Path, lines: ProgramLines | None):
+        self._path, self._lines = path, lines
+
+    def of_visit(self, visit: Visit) -> Place | None:
+        place = self._lines.at(visit.idx) if self._lines else None
+        return place or _commented(visit.source)
+
+    def of_insn(self, insn: int | None) -> Place | None:
+        if insn is None:
+            return None
+        if self._lines and (place := self._lines.at(insn)):
+            return place
+        visited = (visit for visit in reversed(self._path.visits) if visit.idx == insn)
+        return next((_commented(visit.source) for visit in visited), None)
+
+    def of_report(self, place: reports.Place) -> Place | None:
+        """The report has the function, the path and the column, but its lines have lost their tabs."""
+        if place.insn is not None and (known := self.of_insn(place.insn)) and known.column:
+            return known
+        row = next((row for row in place.source if row.marked), None)
+        if place.file is None or not place.line:
+            return None
+        column = place.column or 0
+        text = _with_tabs(row.text, column) if row else ""
+        return Place(shown(place.file), place.line, column, text, place.function)
+
+
+def _commented(source: ev.Source | None) -> Place | None:
+    return Place(source.file or "", source.lineno or 0, 0, source.text) if source else None
+
+
+def _with_tabs(text: str, column: int) -> str:
+    """text as it was before its tabs became eight spaces each, if column then is where a word begins."""
+    body = text.lstrip(" ")
+    indent = len(text) - len(body)
+    if indent % 8 or not indent or not column:
+        return text
+    tabs = "\t" * (indent // 8) + body
+    return tabs if _begins_word(tabs, column - 1) or not _begins_word(text, column - 1) else text
+
+
+def _begins_word(text: str, at: int) -> bool:
+    if not 0 <= at < len(text) or text[at].isspace():
+        return False
+    return not (text[at].isalnum() and at and text[at - 1].isalnum())
+
+
+_REPORT_KINDS = {"update": "origin", "branch": "branch", "acquired": "acquired"}
+
+
+def _with_report(found: Diagnosis, report: Report, where: _Where) -> Diagnosis:
+    """7.3 and later work it out themselves, and know more than their log shows."""
+    at = report.at
+    steps = tuple(
+        Step(where.of_report(place), place.label, _REPORT_KINDS.get(place.kind, "change"), place.insn)
+        for place in report.path
+    )
+    known = catalogue.by_code(found.code) is not None
+    return dataclasses.replace(
+        found,
+        title=found.title
+        if known
+        else ": ".join(filter(None, (report.category, report.problem))) or found.title,
+        place=(where.of_report(at) if at else None) or found.place,
+        insn=at.insn if at and at.insn is not None else found.insn,
+        label=(at.label if at else "") or found.label,
+        steps=steps or found.steps,
+        reason=report.reason,
+        help=report.suggestion or found.help,
+    )

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Refusals: the diagnoses below a table of verdicts, and the short form of them beside a verdict."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from bpfline_loader.verdict import Verdict
+
+from .terminal import in_colour
+
+if TYPE_CHECKING:
+    from .diagnosis import Diagnosis
+    from .report.results import Result
+
+MOST = 20  # that are shown: with more, one cause is often behind all of them
+_LINES = 15  # of each
+
+
+def explained(results: Iterable[Result]) -> dict[Verdict, Diagnosis]:
+    """The diagnoses of those refusals that were not expected, or not like this."""
+    from .report.results import FAILED
+
+    return {
+        row.verdict: row.diagnosis
+        for row in results
+        if row.diagnosis is not None and row.verdict.verdict == "refused" and row.outcome == FAILED
+    }
+
+
+def show(found: Sequence[Diagnosis]) -> None:
+    """Print each in short on standard output."""
+    from .diagnosis import to_text
+
+    colour = in_colour(sys.stdout)
+    width = shutil.get_terminal_size((100, 24)).columns if sys.stdout.isatty() else 100
+    for each in found[:MOST]:
+        print("\n" + to_text(each, colour=colour, width=width, most=_LINES), end="")
+    if len(found) > MOST:
+        print(f"\n{len(found) - MOST} more refusals: --json, or a log with bpfline explain")
+
+
+def brief(found: Diagnosis) -> dict[str, Any]:
+    """What stands beside a verdict; the reports have the whole."""
+    place = found.place
+    where = None if place is None else {"file": place.file, "line": place.line, "column": place.column}
+    return {"code": found.code, "title": found.title, "place": where, "fault": found.fault}

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Findings: what a build has to answer for, as SARIF, annotations and Code Quality show it."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..program_lines import Place
+from .results import ERROR, Result, Results
+
+if TYPE_CHECKING:
+    from ..diagnosis import Step
+
+# Rules for what has no code in the catalogue, and what they are called.
+NOT_TRIED, REFUSED, UNEXPECTED = "not-tried", "refused", "unexpected"
+BUDGET, CHANGE = "budget", "change"
+TITLES = {
+    NOT_TRIED: "the program could not be tried",
+    REFUSED: "the verifier refused the program",
+    UNEXPECTED: "the verdict is not the one that the settings expect",
+    BUDGET: "a budget is broken",
+    CHANGE: "the verdict or its cost is worse than the baseline's",
+}
+
+# Numbers of a message that change when something else in the program does: registers, instructions,
+# offsets, addresses.
+_NUMBER = re.compile(r"\b(?:0x[0-9a-f]+|[Rr]?-?\d+)\b|(?<==)-?\d+")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong with one program on one kernel.
+
+    rule: a code of the catalogue, or one of TITLES. message: may have several lines. place: None where no
+    file is known. cause: why it is wrong.
+    """
+
+    rule: str
+    title: str
+    message: str
+    result: Result
+    place: Place | None
+    steps: tuple[Step, ...] = ()
+    cause: str = ""
+    help: str = ""
+
+    @property
+    def fingerprint(self) -> str:
+        """The same for the same fault when lines move, registers are dealt out anew, or the kernel is
+        another; 32 hex digits."""
+        verdict = self.result.verdict
+        file = self.place.file if self.place else ""
+        parts = (self.rule, file, verdict.object, verdict.section, verdict.program, normalised(self.message))
+        return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+    @property
+    def headline(self) -> str:
+        """The program, and what is wrong with it, in one line."""
+        words = "; ".join(self.message.split("\n"))
+        return f"{self.result.name}: {self.title}: {words}" if words else f"{self.result.name}: {self.title}"
+
+
+def normalised(message: str) -> str:
+    """message without the numbers that differ from one build to the next."""
+    return _NUMBER.sub("N", message)
+
+
+def of_results(results: Results) -> tuple[Finding, ...]:
+    """All findings, those of the worst results first."""
+    return tuple(finding for row in results.worst_first for finding in of_result(row))
+
+
+def of_result(row: Result) -> Iterator[Finding]:
+    verdict, why = row.verdict, row.diagnosis
+    if row.outcome == ERROR:
+        yield _finding(NOT_TRIED, verdict.message, row)
+    elif verdict.verdict == "refused" and not row.expected:
+        if why is None:
+            yield _finding(REFUSED, verdict.message, row)
+        else:
+            rule = why.code or REFUSED
+            title = why.title if why.code else TITLES[REFUSED]
+            yield Finding(rule, title, why.message, row, row.place, why.steps, why.cause, why.help)
+    else:  # of a program that is newly refused the refusal tells enough
+        yield from (_finding(BUDGET, str(each), row) for each in row.broken)
+        rule = UNEXPECTED if row.expected else CHANGE
+        yield from (_finding(rule, each, row) for each in row.failures)
+
+
+def _finding(rule: str, message: str, row: Result) -> Finding:
+    return Finding(rule, TITLES[rule], message, row, row.place)
+
+
+def in_repository(file: str, root: Path) -> str:
+    """file, which is relative to root, as the tools of a forge know it: relative to the top of the git
+    repository that root is in. A file outside of it stays an absolute path."""
+    whole = Path(os.path.abspath(root / file))  # noqa: PTH100 - resolve() would follow links
+    top = _top(Path(os.path.abspath(root)))  # noqa: PTH100
+    return str(whole.relative_to(top) if whole.is_relative_to(top) else whole)
+
+
+@functools.cache  # asked for every step of every finding
+def _top(root: Path) -> Path:
+    """The top of the git repository that root is in; root itself where there is none."""
+    # .git is a folder, or in a worktree a file
+    return next((folder for folder in (root, *root.parents) if (folder / ".git").exists()), root)

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The results: what every report is made of, one row for each program on each kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bpfline_loader import bundle as bundle_
+from bpfline_loader.bundle import Bundle
+from bpfline_loader.errors import BundleError, Problem
+from bpfline_loader.load import REFUSED
+from bpfline_loader.verdict import Verdict
+
+from .. import program_lines
+from ..program_lines import Place, ProgramLines
+from ..project import Project
+
+if TYPE_CHECKING:
+    from ..budget import Broken
+    from ..compare import Change
+    from ..diagnosis import Diagnosis
+
+# What a result means for a build, best first.
+PASSED, SKIPPED, FAILED, ERROR = "passed", "skipped", "failed", "error"
+
+
+@dataclass(frozen=True)
+class Result:
+    """One program on one kernel, with all that is known of it.
+
+    source: its file, relative to the project. object_file: what it was loaded from. function: where the
+    program's own function begins. lines: the places of its instructions. log: the file with the verifier's
+    log. expected: the settings say that it is to be refused. cost, change, broken: as cost.py, compare.py
+    and budget.py give them, None or () where they were not asked for. failures: what else makes it fail,
+    such as a change, in words.
+    """
+
+    verdict: Verdict
+    source: str | None = None
+    object_file: Path | None = None
+    function: Place | None = None
+    lines: ProgramLines | None = None
+    log: Path | None = None
+    diagnosis: Diagnosis | None = None
+    expected: bool = False
+    cost: Any = None
+    change: Change | None = None
+    broken: tuple[Broken, ...] = ()
+    failures: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The object, and the program where one is known."""
+        verdict = self.verdict
+        return f"{verdict.object}/{verdict.program}" if verdict.program else verdict.object
+
+    @property
+    def outcome(self) -> str:
+        """PASSED, SKIPPED, FAILED or ERROR."""
+        if self.verdict.verdict == "error":
+            return ERROR
+        if self.verdict.verdict == "unsupported":
+            return SKIPPED
+        refused = self.verdict.verdict == "refused"
+        return FAILED if refused != self.expected or self.broken or self.failures else PASSED
+
+    @property
+    def place(self) -> Place | None:
+        """Where to look: the diagnosis's place, else the function, else the file."""
+        if self.diagnosis is not None and self.diagnosis.place is not None:
+            return self.diagnosis.place
+        if self.function is not None:
+            return self.function
+        return None if self.source is None else Place(self.source)
+
+
+@dataclass(frozen=True)
+class Results:
+    """All of one run, in the order in which they are shown.
+
+    root: the folder that paths are relative to. gone: programs that the baseline has and that are no more.
+    baseline: what is to be said of the comparison as a whole, such as that there is no baseline yet; "" if
+    nothing.
+    """
+
+    rows: tuple[Result, ...]
+    root: Path = Path()
+    gone: tuple[Change, ...] = ()
+    baseline: str = ""
+
+    @property
+    def kernels(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(row.verdict.kernel for row in self.rows))
+
+    @property
+    def worst_first(self) -> tuple[Result, ...]:
+        order = (ERROR, FAILED, SKIPPED, PASSED)
+        return tuple(sorted(self.rows, key=lambda row: order.index(row.outcome)))
+
+
+def of_project(project: Project, verdicts: Sequence[Verdict]) -> Results:
+    """The results of a project, in the order of its objects."""
+    rows: list[Result] = []
+    for source in project.sources:
+        own = [verdict for verdict in verdicts if verdict.object == source.object]
+        if own:
+            rows += of_object(
+                own, _bundle(source.folder), source=str(source.path), object_file=source.object_file
+            )
+    return Results(tuple(rows))
+
+
+def _bundle(folder: Path) -> Bundle | None:
+    try:
+        return bundle_.read(folder)
+    except BundleError:
+        return None
+
+
+def of_object(
+    verdicts: Sequence[Verdict], bundle: Bundle | None, *, source: str | None, object_file: Path
+) -> tuple[Result, ...]:
+    """The results of one object. bundle: None where it could not be read."""
+    programs = {(each.name, each.section): each for each in bundle.programs} if bundle else {}
+    rows = []
+    for verdict in verdicts:
+        program = programs.get((verdict.program, verdict.section))
+        lines = program_lines.of(program, bundle) if program and bundle else None
+        function = lines.at(0) if lines else None
+        where = source or (function.file if function else None)
+        log = None if verdict.log is None else Path(verdict.log)
+        rows.append(
+            Result(verdict, where, object_file, function, lines, log, _diagnosis(verdict, lines, log))
+        )
+    return tuple(rows)
+
+
+def _diagnosis(verdict: Verdict, lines: ProgramLines | None, log: Path | None) -> Diagnosis | None:
+    """Why a program was refused: of its log, or where none was kept of the verifier's last words."""
+    if verdict.verdict != REFUSED:
+        return None
+    from ..diagnosis import diagnose  # most programs are accepted
+
+    try:
+        words = log.read_bytes() if log else verdict.message.replace("; ", "\n").encode()
+    except OSError as error:
+        raise Problem(f"cannot be read: {error.strerror}", where=log) from None
+    return diagnose(words, lines, program=verdict.program, errno=verdict.errno)

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The log inside what a loader printed around it: libbpf (so bpftool -d, too), cilium/ebpf and aya.
+
+    libbpf: prog 'x': -- BEGIN PROG LOAD LOG --          libbpf, bpf_object_load_prog(); old ones write
+    <log>-- END PROG LOAD LOG --                         "-- BEGIN DUMP LOG ---" and "-- END LOG --"
+
+    load program: permission denied:                     cilium/ebpf, VerifierError as %+v; its numbers of
+    \t<line>                                             omitted lines stand where the lines were
+    \t(12 line(s) omitted)
+    load program: permission denied: <line>: <line> (12 line(s) omitted)             as %v
+
+    ... Verifier output: <log>                           aya, LoadError as {}; {:?} of old ones has it in
+    ... verifier_log: "<log>"                            quotes, with \\n
+
+Pasted logs are often indented or quoted: what stands before "libbpf:" is taken from each line.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+# Patterns begin with plain text, which is what makes a search through 100 MB fast.
+_BEGIN = re.compile(rb"-- BEGIN (?:PROG LOAD|BTF LOAD|DUMP) LOG -{2,3}\r?\n")
+_END = re.compile(rb"-- END (?:PROG LOAD |BTF LOAD )?LOG -{2,3}")
+_PROG = re.compile(rb"prog '(.*)': $", re.DOTALL)
+_INDENT = re.compile(rb"[ \t>]*")
+
+_OMITTED = rb"(\d{1,9}) line(?:s|\(s\))? omitted\)"
+_CILIUM = b"load program: "
+_CILIUM_INDENT = re.compile(rb" *\t")
+_BLANK = re.compile(rb"(?:\r?\n)+")
+_CILIUM_OMITTED = re.compile(rb"^\((?:truncated, )?" + _OMITTED + rb"\r?\n?", re.MULTILINE)
+_CILIUM_SHORT = re.compile(rb" \((?:truncated, )?" + _OMITTED)
+
+_AYA = re.compile(rb"erifier output: ?\n?")
+_AYA_END = re.compile(rb"(?<=\n)processed \d+ insns[^\n]*\n|(?=\n\nCaused by:\n)")
+_AYA_QUOTED = re.compile(rb'verifier_log: (?:VerifierLog\()?"((?:[^"\\]+|\\.)*)', re.DOTALL)
+_ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
+_ESCAPED = {b"n": b"\n", b"t": b"\t", b"r": b"\r"}
+
+
+@dataclass(frozen=True)
+class Wrapped:
+    """One log and who printed it.
+
+    loader: "libbpf", "cilium/ebpf" or "aya". program: its name, where the loader says. omitted: how
+    many lines the loader left out.
+    """
+
+    log: bytes
+    loader: str
+    program: str | None = None
+    omitted: int = 0
+
+
+def unwrap(data: bytes) -> bytes:
+    """The last log in data, for that is the one of the program that failed; data itself if it has none."""
+    logs = unwrap_all(data)
+    return logs[-1].log if logs else data
+
+
+def unwrap_all(data: bytes) -> list[Wrapped]:
+    """Every log in data, in its order; none where no known loader's words are found."""
+    return _libbpf(data) or _cilium(data) or _aya(data)
+
+
+def _libbpf(data: bytes) -> list[Wrapped]:
+    begins = list(_BEGIN.finditer(data))
+    limits = [found.start() for found in begins[1:]] + [len(data)]
+    logs = []
+    for found, limit in zip(begins, limits, strict=False):
+        before = data[data.rfind(b"\n", 0, found.start()) + 1 : found.start()]
+        name = _PROG.search(before)
+        indent = _INDENT.match(before)
+        logs.append(
+            Wrapped(
+                _unindented(_up_to_end(data[found.end() : limit]), indent[0] if indent else b""),
+                "libbpf",
+                name[1].decode("utf-8", "replace") if name else None,
+            )
+        )
+    if not begins and _END.search(data):  # cut at its beginning
+        logs.append(Wrapped(_up_to_end(data), "libbpf"))
+    return logs
+
+
+def _up_to_end(body: bytes) -> bytes:
+    """Up to "-- END PROG LOAD LOG --" and what libbpf or a paste put before it on its line."""
+    if end := _END.search(body):
+        body = body[: end.start()]
+        last = body.rfind(b"\n") + 1
+        if not body[last:].replace(b"libbpf: ", b"").strip(b" \t>"):
+            body = body[:last]
+    return body
+
+
+def _cilium(data: bytes) -> list[Wrapped]:
+    logs = []
+    at = data.find(_CILIUM)
+    while at >= 0:
+        end = (data.find(b"\n", at) + 1) or len(data)
+        said = data[at + len(_CILIUM) : end].rstrip()
+        indent = _CILIUM_INDENT.match(data, end)
+        if said.endswith(b":") and indent:
+            start, end = end, _end_of_indented(data, end, indent[0])
+            logs.append(_without_omissions(_unindented(data[start:end], indent[0])))
+        elif short := _CILIUM_SHORT.search(said):
+            # Two lines were joined by ": ": "9: (69) r5 = *(u16 *)(r1 +0): R1 invalid mem access 'scalar'".
+            _, _, words = said[: short.start()].partition(b": ")
+            words = re.sub(rb": (?=R\d+ )", b"\n", words)
+            logs.append(Wrapped(words + b"\n", "cilium/ebpf", None, int(short[1])))
+        at = data.find(_CILIUM, end)
+    return logs
+
+
+def _end_of_indented(data: bytes, end: int, indent: bytes) -> int:
+    while data.startswith(indent, end):
+        end = (data.find(b"\n", end) + 1) or len(data)
+        blank = _BLANK.match(data, end)  # an editor may have taken the tab of an empty line
+        if blank and data.startswith(indent, blank.end()):
+            end = blank.end()
+    return end
+
+
+def _without_omissions(body: bytes) -> Wrapped:
+    omitted = sum(int(found[1]) for found in _CILIUM_OMITTED.finditer(body))
+    return Wrapped(_CILIUM_OMITTED.sub(b"", body), "cilium/ebpf", None, omitted)
+
+
+def _aya(data: bytes) -> list[Wrapped]:
+    if found := _AYA.search(data):
+        end = _AYA_END.search(data, found.end())
+        return [Wrapped(data[found.end() : end.end() if end else len(data)], "aya")]
+    if found := _AYA_QUOTED.search(data):
+        return [Wrapped(_ESCAPE.sub(lambda escape: _ESCAPED.get(escape[1], escape[1]), found[1]), "aya")]
+    return []
+
+
+def _unindented(body: bytes, indent: bytes) -> bytes:
+    if not indent:
+        return body
+    return b"\n".join(line.removeprefix(indent) for line in body.split(b"\n"))

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Only the value's own 8 bytes are read. */
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+struct { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(max_entries, 1); __type(key, __u32); __type(value, __u64); } table SEC(".maps");
+
+SEC("tc")
+int works(struct __sk_buff *ctx)
+{
+	__u32 key = 0;
+	__u64 *value = bpf_map_lookup_elem(&table, &key);
+
+	return value ? value[0] : 0;
+}
+
+char LICENSE[] SEC("license") = "GPL";

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The key's address is given. */
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+struct { __uint(type, BPF_MAP_TYPE_HASH); __uint(max_entries, 16); __type(key, __u32); __type(value, __u64); } table SEC(".maps");
+
+SEC("tc")
+int works(struct __sk_buff *ctx)
+{
+	__u32 key = ctx->len;
+
+	return bpf_map_lookup_elem(&table, &key) != 0;
+}
+
+char LICENSE[] SEC("license") = "GPL";

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Eight bytes were reserved; the ninth is written. */
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+struct { __uint(type, BPF_MAP_TYPE_RINGBUF); __uint(max_entries, 4096); } events SEC(".maps");
+
+SEC("tc")
+int fails(struct __sk_buff *ctx)
+{
+	__u64 *event = bpf_ringbuf_reserve(&events, 8, 0);
+
+	if (!event)
+		return 0;
+	event[1] = ctx->len;
+	bpf_ringbuf_submit(event, 0);
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "GPL";

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The task is given. */
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+SEC("tp_btf/sched_process_exec")
+int works(__u64 *ctx)
+{
+	char stack[64];
+
+	return bpf_get_task_stack((void *)ctx[0], stack, sizeof(stack), 0) < 0;
+}
+
+char LICENSE[] SEC("license") = "GPL";

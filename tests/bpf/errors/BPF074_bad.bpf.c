@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: GPL-2.0
+/* A word of the packet is added to atomically. */
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+SEC("tc")
+int fails(struct __sk_buff *ctx)
+{
+	__u32 *data = (__u32 *)(long)ctx->data, *end = (__u32 *)(long)ctx->data_end;
+
+	if (data + 1 <= end)
+		__sync_fetch_and_add(data, 1);
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "GPL";

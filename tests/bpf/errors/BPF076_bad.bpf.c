@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: GPL-2.0
+/* No kernel has this member, and nothing asks first. */
+#include <linux/bpf.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+
+struct task_struct { int made_up; } __attribute__((preserve_access_index));
+
+SEC("raw_tp/sched_switch")
+int fails(void *ctx)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+
+	return BPF_CORE_READ(task, made_up);
+}
+
+char LICENSE[] SEC("license") = "GPL";

@@ -1,0 +1,327 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Diagnoses: real logs of eleven kernels, real refusals of the running one, and logs that nobody wrote."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import golden_diagnoses
+from bpf_objects import HEADERS, compile_bpf
+from bpfline import elf, program_lines, spec
+from bpfline.diagnosis import Diagnosis, Step, diagnose, to_json, to_text
+from bpfline.diagnosis.insn import parse
+from bpfline.diagnosis.path import read
+from bpfline.diagnosis.text import columns
+from bpfline.settings import ObjectSettings
+from bpfline.verifier_log import read as read_log
+from bpfline_loader import verify
+from golden_logs import FIXTURES, Log, fixture
+
+EXAMPLES = Path(__file__).parent / "bpf" / "errors"
+REFUSED = [log for log in FIXTURES if log.errno]
+
+each_refused = pytest.mark.parametrize("log", REFUSED, ids=lambda log: log.name)
+
+
+# --- Real logs -----------------------------------------------------------------------------------------
+
+
+def test_the_diagnoses_of_all_fixtures_are_those_that_were_read_critically() -> None:
+    assert golden_diagnoses.whole() == golden_diagnoses.EXPECTED.read_text()
+
+
+# Where t.bpf.c goes wrong, by the eyes of a person.
+PLACES = {
+    "bad_pkt": "34:10", "bad_null": "40:5", "bad_ref": "51:1", "bad_range": "57:9", "bad_loop": "62:9",
+    "bad_helper": "75:2",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("log", [log for log in REFUSED if log.level != 4], ids=lambda log: log.name)
+def test_every_kernels_log_gives_the_place_where_the_source_is_wrong(log: Log) -> None:
+    found = diagnose(log.data, golden_diagnoses.lines_of(log.program))
+    assert found is not None
+    place = PLACES[log.program]
+    if log.program == "bad_helper" and log.kernel in ("5.10", "6.1", "6.12"):
+        place = "74:2"  # these have no bpf_get_current_comm() for XDP
+    assert str(found.place) == f"t.bpf.c:{place}"
+
+
+@each_refused
+def test_a_diagnosis_has_at_most_25_lines_of_at_most_its_width(log: Log) -> None:
+    found = diagnose(log.data, golden_diagnoses.lines_of(log.program), program=log.program)
+    assert found is not None
+    for width in (60, 80, 100, 200):
+        lines = to_text(found, width=width).splitlines()
+        assert len(lines) <= 25
+        assert max(map(columns, lines)) <= width
+    assert len(to_text(found, most=15).splitlines()) <= 15
+
+
+def test_a_log_of_an_accepted_program_has_no_diagnosis() -> None:
+    assert all(diagnose(log.data) is None for log in FIXTURES if not log.errno)
+
+
+def test_the_same_refusal_is_followed_along_the_same_path_at_levels_1_and_2() -> None:
+    for log in REFUSED:
+        if log.level == 6:
+            shorter = fixture(f"{log.kernel} {log.program} 5")
+            paths = [[visit.idx for visit in read(read_log(each.data)).visits] for each in (log, shorter)]
+            assert paths[0] == paths[1], log.name
+
+
+def test_7_3s_own_report_is_used() -> None:
+    found = diagnose(fixture("7.3 bad_pkt 5").data)
+    assert found is not None
+    assert found.reason.startswith("The verifier cannot prove offset + access_size <= object_size.")
+    assert found.label == "access may be outside object bounds"
+    assert [step.kind for step in found.steps] == ["origin", "branch"]
+    assert str(found.place) == "t.bpf.c:34:10"
+
+
+def test_a_log_that_is_cut_at_its_begin_still_has_place_and_message() -> None:
+    log = fixture("6.18 bad_range 5").data
+    found = diagnose(log[log.index(b"10: (61)") + 4 :], golden_diagnoses.lines_of("bad_range"))
+    assert found is not None
+    assert str(found.place) == "t.bpf.c:57:9"
+    assert not any("nothing is written" in step.text for step in found.steps)
+
+
+def test_a_log_that_is_cut_before_its_message_is_no_refusal() -> None:
+    log = fixture("6.18 bad_range 5").data
+    assert diagnose(log[: log.index(b"value -2147483648")]) is None
+
+
+def test_an_unknown_message_is_shown_as_it_is_with_its_line() -> None:
+    log = fixture("6.18 bad_null 5").data
+    said = b"R0 is of a kind that was invented tomorrow"
+    found = diagnose(log.replace(b"R0 invalid mem access 'map_value_or_null'", said))
+    assert found is not None
+    assert (found.code, found.title, found.fault) == ("", said.decode(), "")
+    assert found.place is not None and found.place.line == 40
+    number = log.split(b"\n").index(b"R0 invalid mem access 'map_value_or_null'") + 1
+    assert f"verifier, line {number} of the log: {said.decode()}" in to_text(found)
+
+
+def test_what_a_terminal_would_obey_is_escaped() -> None:
+    evil = "\x1b]0;owned\x07\x1b[2J\u202e\u200b"
+    log = f"; return 1; {evil} @ x{evil}.c:3\n0: (95) exit\nR0 !read_ok {evil}\nprocessed 1 insns\n"
+    found = diagnose(log.encode())
+    assert found is not None
+    text = to_text(found, full=True)
+    assert all(char == "\n" or char.isprintable() for char in text)
+    assert "\\x1b]0;owned\\x07" in text and "\\u202e" in text
+
+
+def test_colours_change_nothing_but_colours() -> None:
+    for log in REFUSED:
+        found = diagnose(log.data, golden_diagnoses.lines_of(log.program))
+        assert found is not None
+        coloured = to_text(found, colour=True)
+        assert "\x1b[1;31m" in coloured
+        assert re.sub(r"\x1b\[[0-9;]*m", "", coloured) == to_text(found)
+
+
+# --- Real refusals -------------------------------------------------------------------------------------
+
+MAPS = """
+#include <linux/if_ether.h>
+#include <linux/ip.h>
+char LICENSE[] SEC("license") = "GPL";
+struct { __uint(type, BPF_MAP_TYPE_HASH); __uint(max_entries, 16);
+	__type(key, __u32); __type(value, __u64); } table SEC(".maps");
+struct { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(max_entries, 4);
+	__type(key, __u32); __type(value, char[64]); } names SEC(".maps");
+"""
+
+
+def refused(text: str, tmp_path: Path) -> Diagnosis:
+    """The diagnosis of the one program of a source, by the way that bpfline verify goes."""
+    made = compile_bpf(HEADERS + MAPS + text)
+    return _refused(made, tmp_path)
+
+
+def _refused(made: Path, folder: Path) -> Diagnosis:
+    object_file = elf.parse_fast(made.read_bytes(), made)
+    bundle = spec.spec(
+        object_file, name="x", source=str(made), settings=ObjectSettings(), clang=None, mcpu=None
+    ).bundle
+    (program,) = bundle.programs
+    (row,) = verify.verify(bundle, folder=folder, again=True)
+    assert row.verdict == "refused" and row.log is not None, row
+    found = diagnose(Path(row.log).read_bytes(), program_lines.of(program, bundle), errno=row.errno)
+    assert found is not None
+    return found
+
+
+def at(found: Diagnosis | Step) -> str:
+    """The source from its place's column on."""
+    assert found.place is not None and found.place.column, found
+    return found.place.source.encode()[found.place.column - 1 :].decode()
+
+
+def told(found: Diagnosis, kind: str) -> list[Step]:
+    return [step for step in found.steps if step.kind == kind]
+
+
+@pytest.mark.kernel
+def test_a_check_of_another_pointer_is_told_apart(tmp_path: Path) -> None:
+    found = refused(
+        """
+SEC("xdp") int fails(struct xdp_md *ctx)
+{
+	__u32 one = 1, two = 2;
+	__u64 *first = bpf_map_lookup_elem(&table, &one);
+	__u64 *second = bpf_map_lookup_elem(&table, &two);
+
+	if (!first)
+		return XDP_PASS;
+	return *second & 1;
+}
+""",
+        tmp_path,
+    )
+    assert found.code == "BPF003" and at(found).startswith("*second")
+    (origin,) = told(found, "origin")
+    assert at(origin).startswith("bpf_map_lookup_elem(&table, &two)")
+    assert "a value of map table (8 bytes), or NULL" in origin.text
+    (check,) = told(found, "check")
+    assert at(check).startswith("!first") and "checks another pointer" in check.text
+
+
+@pytest.mark.kernel
+def test_a_helper_that_moves_the_packet_is_where_the_pointer_was_lost(tmp_path: Path) -> None:
+    found = refused(
+        """
+SEC("xdp") int fails(struct xdp_md *ctx)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	struct ethhdr *eth = data;
+
+	if (data + sizeof(*eth) > end || bpf_xdp_adjust_head(ctx, -8))
+		return XDP_PASS;
+	return eth->h_proto & 1;
+}
+""",
+        tmp_path,
+    )
+    assert found.code == "BPF002" and at(found).startswith("h_proto")
+    (lost,) = told(found, "lost")
+    assert at(lost).startswith("bpf_xdp_adjust_head(ctx, -8)")
+
+
+@pytest.mark.kernel
+def test_arithmetic_that_loses_the_limits_is_shown_with_before_and_after(tmp_path: Path) -> None:
+    found = refused(
+        """
+SEC("xdp") int fails(struct xdp_md *ctx)
+{
+	__u32 key = 1, index = ctx->rx_queue_index;
+	char *name = bpf_map_lookup_elem(&names, &key);
+
+	if (!name || index > 15)
+		return XDP_PASS;
+	index = index * 8 - 9;
+	return name[index] & 1;
+}
+""",
+        tmp_path,
+    )
+    assert found.place is not None and "name[index]" in found.place.source
+    (lost,) = told(found, "lost")
+    assert lost.place is not None and "index * 8 - 9" in lost.place.source
+    assert "was a number from 0 to 120" in lost.text
+    assert any("is a number from 0 to 15" in step.text for step in told(found, "check"))
+
+
+@pytest.mark.kernel
+def test_the_calls_that_lead_to_it_are_shown_outermost_first(tmp_path: Path) -> None:
+    found = refused(
+        """
+static __noinline int protocol(struct xdp_md *ctx, int from)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	struct iphdr *ip = data + sizeof(struct ethhdr);
+
+	if (data + from > end)
+		return 0;
+	return ip->protocol;
+}
+static __noinline int inner(struct xdp_md *ctx) { return protocol(ctx, 20) + 1; }
+SEC("xdp") int fails(struct xdp_md *ctx) { return inner(ctx) > 6 ? XDP_DROP : XDP_PASS; }
+""",
+        tmp_path,
+    )
+    assert found.code == "BPF006" and at(found).startswith("protocol;")
+    assert found.place is not None and found.place.function == "protocol"
+    assert [at(step).partition("(")[0] for step in told(found, "call")] == ["inner", "protocol"]
+    assert [step.text for step in told(found, "check")] == ["here 20 bytes of the packet are checked"]
+    assert "23 of the packet: 20 bytes are checked" in found.label and "+ 24 <= data_end" in found.help
+
+
+@pytest.mark.kernel
+def test_a_leak_shows_where_it_was_acquired_and_the_branch_that_leaves(tmp_path: Path) -> None:
+    found = _refused(compile_bpf((EXAMPLES / "BPF028_bad.bpf.c").read_text()), tmp_path)
+    (acquired,) = told(found, "acquired")
+    assert at(acquired).startswith("bpf_ringbuf_reserve(&events")
+    assert any("> 1500" in step.text for step in told(found, "branch"))
+    assert at(found) == "}"
+
+
+@pytest.mark.kernel
+def test_a_call_that_leaves_nothing_in_a_register_is_named(tmp_path: Path) -> None:
+    found = refused(
+        """
+SEC("xdp") __attribute__((naked)) int fails(void)
+{
+	asm volatile("r2 = 7; call 5; r0 = r2; exit");
+}
+""",
+        tmp_path,
+    )
+    assert found.code == "BPF001" and found.insn == 2
+    (lost,) = told(found, "lost")
+    assert "bpf_ktime_get_ns() leaves nothing in R2" in lost.text
+
+
+# --- Logs that nobody wrote ----------------------------------------------------------------------------
+
+_LINES = sorted({line for log in REFUSED for line in log.data.split(b"\n")})
+
+
+def _must_cope(log: bytes) -> None:
+    found = diagnose(log)
+    if found is not None:
+        to_json(found)
+        for full in (False, True):
+            assert all(char == "\n" or char.isprintable() for char in to_text(found, width=60, full=full))
+
+
+@given(st.lists(st.sampled_from(_LINES), max_size=60).map(b"\n".join))
+@settings(max_examples=300, deadline=None)
+def test_mixed_lines_of_all_kernels_raise_nothing(log: bytes) -> None:
+    _must_cope(log)
+
+
+@given(st.binary(max_size=400))
+@settings(deadline=None)
+def test_random_bytes_raise_nothing(log: bytes) -> None:
+    _must_cope(log)
+
+
+@given(st.sampled_from(REFUSED), st.integers(0), st.integers(0), st.binary(max_size=8))
+@settings(max_examples=300, deadline=None)
+def test_logs_that_were_cut_and_damaged_raise_nothing(log: Log, start: int, at_: int, damage: bytes) -> None:
+    cut = log.data[start % len(log.data) :]
+    at_ %= len(cut) + 1
+    _must_cope(cut[:at_] + damage + cut[at_ + len(damage) :])
+
+
+@given(st.text(max_size=60))
+def test_any_text_can_be_taken_for_an_instruction(text: str) -> None:
+    parse(text)
