@@ -173,31 +173,7 @@ def _typed(bundle: Bundle, type_: str | None) -> Bundle:
     return dataclasses.replace(bundle, programs=programs)
 
 
-<<<<<<< HEAD
-def _unreadable(name: str, problem: Problem) -> Judged:
-=======
-# Map types that have no size, or whose size is the number of processors where none is given.
-_WITHOUT_SIZE = (
-    *("sk_storage", "task_storage", "inode_storage", "cgroup_storage", "percpu_cgroup_storage"),
-    *("cgrp_storage", "struct_ops", "perf_event_array"),
-)
-
-
-def _sized(bundle: Bundle) -> tuple[Bundle, tuple[str, ...]]:
-    """(bundle with maps that can be created, notes). Programs that come with a loader of their own leave
-    max_entries for that to set (bpf_map__set_max_entries); veristat puts in 1, too (fixup_obj)."""
-    empty = {each.name for each in bundle.maps if not each.max_entries and each.type not in _WITHOUT_SIZE}
-    if not empty:
-        return bundle, ()
-    maps = tuple(
-        dataclasses.replace(each, max_entries=1) if each.name in empty else each for each in bundle.maps
-    )
-    words = f"{bundle.source}: note: max_entries is 0, and is taken as 1, of {', '.join(sorted(empty))}"
-    return dataclasses.replace(bundle, maps=maps), (printable(words),)
-
-
 def _unreadable(name: str, problem: Problem, path: Path, options: Options) -> Judged:
->>>>>>> four
     row = dataclasses.replace(_blank(name), message=problem.what)
     said, status = (str(problem),), max(UNABLE, problem.status)
     return Judged((row,), said, status, results=_results((row,), None, path, options))
