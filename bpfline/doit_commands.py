@@ -143,6 +143,7 @@ class Run(_InProject, cmd_run.Run):
     cmd_options = (*cmd_run.Run.cmd_options, _PROG, _FOR, _SET)
 
     verify_options: dict[str, Any] = {}  # noqa: RUF012 - replaced, never changed
+    cost_options: Any = None
 
     def parse_execute(self, words: list[str]) -> Any:
         self._words = words
@@ -150,10 +151,17 @@ class Run(_InProject, cmd_run.Run):
             self.verify_options, words = _verify_options(words)
             if not words:
                 return USAGE
+        elif any(
+            (word == "cost" or word.startswith("cost:")) and before != "--prog"  # an object may bear the name
+            for before, word in zip(["", *words], words, strict=False)
+        ):
+            self.cost_options, words = _cost_options(words)
+            if not words:
+                return USAGE
         return super().parse_execute(words)
 
     def elsewhere(self, params: Any, args: list[str]) -> Any:
-        if self.verify_options:  # a task of that project's own, with options of its own
+        if self.verify_options or self.cost_options:  # a task of that project's own, with options of its own
             params, args = self.cmdparser.parse(self._words)
             params.update(self.opt_vals)
         return super().elsewhere(params, args)
@@ -187,6 +195,11 @@ class Run(_InProject, cmd_run.Run):
         if self.verify_options:
             status = max(status, self._judge(pipeline))
             _check_constants(pipeline)
+        if self.cost_options:
+            from .cost import project as cost
+
+            found = sorted(pipeline.costs, key=lambda each: each.verdict.object)
+            status = max(status, cost.show(found, self.cost_options))
         if asked and status == OK:
             status = self._start(
                 pipeline, [objects[chosen]] if chosen else list(objects.values()), params["for_"]
@@ -255,6 +268,19 @@ def _verify_options(words: list[str]) -> tuple[dict[str, Any], list[str]]:
         say(f"doit verify: error: {error}")
         return {}, []
     return vars(options), rest
+
+
+def _cost_options(words: list[str]) -> tuple[Any, list[str]]:
+    """As _verify_options, for the task cost."""
+    import argparse
+
+    from .cost import project as cost
+
+    try:
+        return cost.options(words)
+    except argparse.ArgumentError as error:
+        say(f"doit cost: error: {error}")
+        return None, []
 
 
 def _check_constants(pipeline: Any) -> None:

@@ -42,9 +42,11 @@ from .step import Done, Step, task
 if TYPE_CHECKING:
     from bpfline_loader.verdict import Verdict
 
+    from .cost.project import Measured
+
 __all__ = [
-    "DOIT_CONFIG", "task_audit", "task_baseline", "task_build", "task_compile", "task_config", "task_link",
-    "task_loader", "task_sections", "task_verify", "task_vmlinux",
+    "DOIT_CONFIG", "task_audit", "task_baseline", "task_build", "task_compile", "task_config", "task_cost",
+    "task_link", "task_loader", "task_sections", "task_verify", "task_vmlinux",
 ]  # fmt: skip
 
 Task = dict[str, Any]
@@ -53,7 +55,7 @@ Task = dict[str, Any]
 @dataclass
 class Pipeline:
     """One doit process in one project. log, again, constants: the options of verify; verdicts: what
-    it found; used: those of constants that some object has."""
+    it found; used: those of constants that some object has; costs: what the task cost found."""
 
     project: Project
     log: str = "auto"
@@ -61,6 +63,7 @@ class Pipeline:
     constants: Mapping[str, str] = field(default_factory=dict)
     verdicts: list[Verdict] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
+    costs: list[Measured] = field(default_factory=list)
 
 
 PIPELINE = Pipeline(Project(Path.cwd()))
@@ -254,6 +257,25 @@ def _verify(source: Source) -> Done:
         bundle, used = set_option.bundle(PIPELINE.project, source, PIPELINE.constants, bundle)
         PIPELINE.used |= used
     PIPELINE.verdicts += verify(bundle, mode=PIPELINE.log, again=PIPELINE.again)
+    return Done()
+
+
+def task_cost() -> Iterator[Task]:
+    """where the verifier spends its work [--prog OBJECT] [--top N] [--json]"""
+    for source in PIPELINE.project.sources:
+        yield {
+            "name": source.object,
+            "doc": f"where the verifier spends its work on {source.object}",
+            "actions": [Step((), lambda: None, lambda source=source: _cost(source))],
+            "task_dep": [f"config:{source.object}"],
+            "uptodate": [False],  # as verify
+        }
+
+
+def _cost(source: Source) -> Done:
+    from .cost.project import measure
+
+    PIPELINE.costs += measure(bundle_.read(source.folder), source.folder)
     return Done()
 
 
