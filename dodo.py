@@ -8,6 +8,7 @@ from bpfline.pipeline import (
     task_build,  # the default: every source becomes a bundle
     task_compile,  # bpf_src/*.c to build/*/*.o
     task_config,  # the bundle: build/*/loader.json, loader.c
+    task_cost,  # where the verifier spends its work
     task_link,  # objects of several sources
     task_loader,  # the C loader: build/*/loader
     task_sections,  # build/*/sections/*.bin
@@ -23,6 +24,7 @@ __all__ = [
     "task_build",
     "task_compile",
     "task_config",
+    "task_cost",
     "task_link",
     "task_lint",
     "task_loader",

@@ -4,7 +4,7 @@
     python benchmarks/verifier_log.py [LOG]
 
 Without LOG: 100 MB made of the real level 2 logs in tests/data/verifier-logs. Aim: counting reads 50 MB/s
-or better on one core.
+or better on one core, and what a cost takes on top of that does not grow with the log.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE.parent / "loader"), str(HERE.parent / "tests")]
 
 import golden_logs  # noqa: E402
-from bpfline import verifier_log  # noqa: E402
+from bpfline import cost, verifier_log  # noqa: E402
 
 _SIZE = 100_000_000
 _RUNS = 3
@@ -34,6 +34,8 @@ def main(path: Path) -> None:
     peer = _best(lambda: _grep(path))
     _show("grep -cE", size, peer, peer)
     _show("count", size, _best(lambda: _counted(path)), peer)
+    _show("cost", size, _best(lambda: _cost(path)), peer)
+    _show("stacks", size, _best(lambda: _stacks(path)), peer)
     _show("read", size, _best(lambda: _read(path)), peer)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     print(f"peak of memory, with the interpreter: {peak / 1024:.0f} MB")
@@ -60,6 +62,14 @@ def _grep(path: Path) -> None:
 def _counted(path: Path) -> None:
     with path.open("rb") as log:
         verifier_log.count(log)
+
+
+def _cost(path: Path) -> None:
+    cost.of(path.read_bytes())
+
+
+def _stacks(path: Path) -> None:
+    cost.stacks(path.read_bytes())
 
 
 def _read(path: Path) -> None:

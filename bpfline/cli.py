@@ -88,6 +88,29 @@ def _jobs(text: str) -> int:
     return value
 
 
+def _cost(args: argparse.Namespace) -> int:
+    from .cost import saved
+
+    return saved.run(args.log, object_file=args.object, program=args.program, top=args.top, as_json=args.json)
+
+
+def _cost_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("log", nargs="?", metavar="LOG", help="a verifier log of level 2; - for a pipe")
+    parser.add_argument("--object", type=Path, metavar="FILE.o", help="the object, for exact places")
+    parser.add_argument(
+        "--program", metavar="NAME", help="which of its programs, where the log does not tell"
+    )
+    parser.add_argument("--top", type=_rows, default=10, metavar="N", help="rows of each table (10)")
+    parser.add_argument("--json", action="store_true", help="for programs to read")
+
+
+def _rows(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise ValueError
+    return value
+
+
 def _compare(args: argparse.Namespace) -> int:
     from . import compare_files
 
@@ -138,6 +161,7 @@ _COMMANDS = (
         _verify_arguments,
         _verify,
     ),
+    _Command("cost", "say where the verifier spent its work, from a saved log", _cost_arguments, _cost),
     _Command("compare", "say what changed between two results", _compare_arguments, _compare),
     _Command(
         "explain",

@@ -184,16 +184,24 @@ class Run(_InProject, cmd_run.Run):
     cmd_options = (*cmd_run.Run.cmd_options, _PROG, _FOR, _SET)
 
     verify_options: dict[str, Any] = {}  # noqa: RUF012 - replaced, never changed
+    cost_options: Any = None
 
     def parse_execute(self, words: list[str]) -> Any:
         self._words = words
         words = _with_values(words)
         if any(word == "verify" or word.startswith("verify:") for word in words):
             self.verify_options, words = _verify_options(words)
+        elif any(
+            (word == "cost" or word.startswith("cost:")) and before != "--prog"  # an object may bear the name
+            for before, word in zip(["", *words], words, strict=False)
+        ):
+            self.cost_options, words = _cost_options(words)
+            if not words:
+                return USAGE
         return super().parse_execute(words)
 
     def elsewhere(self, params: Any, args: list[str]) -> Any:
-        if self.verify_options:  # a task of that project's own, with options of its own
+        if self.verify_options or self.cost_options:  # a task of that project's own, with options of its own
             params, args = self.cmdparser.parse(self._words)
             params.update(self.opt_vals)
         return super().elsewhere(params, args)
@@ -233,6 +241,11 @@ class Run(_InProject, cmd_run.Run):
 
                 objects_made = [source.object_file for source in objects.values()]
                 set_option.check(pipeline.constants, objects_made)
+        if self.cost_options:
+            from .cost import project as cost
+
+            found = sorted(pipeline.costs, key=lambda each: each.verdict.object)
+            status = max(status, cost.show(found, self.cost_options))
         if bundles:
             from bpfline_loader import run
 
@@ -315,6 +328,19 @@ def _verify_options(words: list[str]) -> tuple[dict[str, Any], list[str]]:
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
     options, rest = parser.parse_known_args(words)
     return vars(options), rest
+
+
+def _cost_options(words: list[str]) -> tuple[Any, list[str]]:
+    """As _verify_options, for the task cost."""
+    import argparse
+
+    from .cost import project as cost
+
+    try:
+        return cost.options(words)
+    except argparse.ArgumentError as error:
+        say(f"doit cost: error: {error}")
+        return None, []
 
 
 def _check_mode(mode: str) -> None:

@@ -43,9 +43,11 @@ from .step import Done, Step, task
 if TYPE_CHECKING:
     from bpfline_loader.verdict import Verdict
 
+    from .cost.project import Measured
+
 __all__ = [
-    "DOIT_CONFIG", "task_audit", "task_baseline", "task_build", "task_compile", "task_config", "task_link",
-    "task_loader", "task_sections", "task_verify", "task_vmlinux",
+    "DOIT_CONFIG", "task_audit", "task_baseline", "task_build", "task_compile", "task_config", "task_cost",
+    "task_link", "task_loader", "task_sections", "task_verify", "task_vmlinux",
 ]  # fmt: skip
 
 Task = dict[str, Any]
@@ -54,13 +56,14 @@ Task = dict[str, Any]
 @dataclass
 class Pipeline:
     """One doit process in one project. log, again, constants: the options of verify; verdicts: what
-    it found."""
+    it found; costs: what the task cost found."""
 
     project: Project
     log: str = "auto"
     again: bool = False
     constants: Mapping[str, str] = field(default_factory=dict)
     verdicts: list[Verdict] = field(default_factory=list)
+    costs: list[Measured] = field(default_factory=list)
 
 
 PIPELINE = Pipeline(Project(Path.cwd()))
@@ -253,6 +256,25 @@ def _verify(source: Source) -> Done:
 
         bundle = set_option.bundle(PIPELINE.project, source, PIPELINE.constants, bundle)
     PIPELINE.verdicts += verify(bundle, mode=PIPELINE.log, again=PIPELINE.again)
+    return Done()
+
+
+def task_cost() -> Iterator[Task]:
+    """where the verifier spends its work [--prog OBJECT] [--top N] [--json]"""
+    for source in PIPELINE.project.sources:
+        yield {
+            "name": source.object,
+            "doc": f"where the verifier spends its work on {source.object}",
+            "actions": [Step((), lambda: None, lambda source=source: _cost(source))],
+            "task_dep": [f"config:{source.object}"],
+            "uptodate": [False],  # as verify
+        }
+
+
+def _cost(source: Source) -> Done:
+    from .cost.project import measure
+
+    PIPELINE.costs += measure(bundle_.read(source.folder), source.folder)
     return Done()
 
 

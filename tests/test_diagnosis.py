@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import golden_diagnoses
 from bpf_objects import HEADERS, compile_bpf
 from bpfline import elf, program_lines, spec
+from bpfline.catalogue import CATALOGUE
 from bpfline.diagnosis import Diagnosis, Step, diagnose, to_json, to_text
 from bpfline.diagnosis.insn import parse
 from bpfline.diagnosis.path import read
@@ -144,6 +145,27 @@ def refused(text: str, tmp_path: Path) -> Diagnosis:
     """The diagnosis of the one program of a source, by the way that bpfline verify goes."""
     made = compile_bpf(HEADERS + MAPS + text)
     return _refused(made, tmp_path)
+
+
+# Refused before the verifier has them: no such tracepoint, no such kernel function.
+UNSUPPORTED = ("BPF051", "BPF087")
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize(
+    "code", [entry.code for entry in CATALOGUE if not entry.without_example and entry.code not in UNSUPPORTED]
+)
+def test_every_example_of_the_catalogue_gets_its_code_and_a_place(code: str, tmp_path: Path) -> None:
+    text = (EXAMPLES / f"{code}_bad.bpf.c").read_text()
+    if "// loaded with: " in text:
+        assert "CAP_BPF" in text  # what it is refused for is allowed here: test_catalogue.py loads it
+        return
+    flags = " ".join(re.findall(r"^// cflags: (.*)$", text, re.MULTILINE)).split()
+    found = _refused(compile_bpf(text, "-Wno-uninitialized", *flags), tmp_path)
+    assert found.code == code and found.label
+    if "-g0" not in flags:  # which leaves no lines
+        assert found.place is not None and found.place.line and found.place.source.strip()
+    assert len(to_text(found).splitlines()) <= 25
 
 
 def _refused(made: Path, folder: Path) -> Diagnosis:

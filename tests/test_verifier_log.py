@@ -268,7 +268,7 @@ def test_each_source_comment_has_the_visits_of_its_instructions() -> None:
 
 
 def test_a_log_without_instructions_counts_nothing() -> None:
-    assert verifier_log.count(fixture("7.3 bad_loop 4").data) == verifier_log.Counts({}, {}, {})
+    assert verifier_log.count(fixture("7.3 bad_loop 4").data) == verifier_log.Counts(*[{}] * 6)
 
 
 def long_log(size: int) -> Iterator[bytes]:

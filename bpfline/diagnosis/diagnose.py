@@ -63,7 +63,7 @@ def diagnose(
         program=program or (lines.name if lines else ""),
         place=where.of_insn(0 if insn is None else insn),
         insn=insn,
-        label=finding.label or seen.missing(insn) or (words[0] if entry and len(words) == 1 else ""),
+        label=finding.label or seen.missing(insn) or (words[0] if entry and words else ""),
         steps=steps,
         cause=entry.cause if entry else "",
         help=finding.help or (entry.remedy if entry else ""),

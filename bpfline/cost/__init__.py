@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The cost of a program: where the verifier spends its work, by source line, function and branch.
+
+of(log, lines) -> Cost                     from a saved level 2 log
+for_verdict(verdict, bundle) -> Cost       from the log that a verdict has, for reports
+stacks(log, lines) -> [(frames, weight)]   the same work over the chain of calls: a flame graph's data
+lines_of(verdict, bundle) -> ProgramLines  the lines that both take, for exact places
+"""
+
+from __future__ import annotations
+
+from .measure import Branch, Cost, Function, SourceLine, for_verdict, lines_of, of, to_json
+from .stacks import stacks
+from .text import to_text
+
+__all__ = [
+    "Branch",
+    "Cost",
+    "Function",
+    "SourceLine",
+    "for_verdict",
+    "lines_of",
+    "of",
+    "stacks",
+    "to_json",
+    "to_text",
+]

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""doit cost: the cost of a project's programs on the running kernel."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bpfline_loader import kernel, table, verdict
+from bpfline_loader import log as levels
+from bpfline_loader.bundle import Bundle
+from bpfline_loader.load import ACCEPTED
+from bpfline_loader.verdict import Verdict
+from bpfline_loader.verify import verify
+
+from ..errors import Problem, printable
+from ..terminal import say
+from .measure import SCHEMA, Cost, lines_of, of, to_json
+from .text import to_text
+
+TASK = "cost"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A program on this kernel. cost: None where there is no log, for it could not be tried."""
+
+    verdict: Verdict
+    cost: Cost | None
+
+
+def measure(bundle: Bundle, home: Path) -> list[Measured]:
+    """The costs of the programs in home, bundle's folder: from the logs that `doit verify` keeps where
+    all of them show all of the work, else from full ones, which take their place."""
+    kept = verdict.read(home / "verifier" / kernel.running().release / verdict.FILE)
+    small = all((row.processed_insns or levels.LARGEST) <= levels.EVERY_PATH_UP_TO for row in kept)
+    if kept and small:
+        found = [_measured(row, bundle) for row in verify(bundle, mode="auto")]
+        if all(each.cost is None or each.cost.whole for each in found):
+            return found
+    return [_measured(row, bundle) for row in verify(bundle, mode="full")]
+
+
+def _measured(row: Verdict, bundle: Bundle) -> Measured:
+    if row.log is None:
+        return Measured(row, None)
+    try:
+        log = Path(row.log).read_bytes()
+    except OSError as error:
+        raise Problem(f"cannot be read: {error.strerror}", where=row.log) from None
+    return Measured(row, of(log, lines_of(row, bundle), program=row.program))
+
+
+@dataclass(frozen=True)
+class Options:
+    """What follows `doit cost`."""
+
+    json: bool = False
+    top: int = 10
+
+
+def options(words: Sequence[str]) -> tuple[Options, list[str]]:
+    """(the options in words, the other words); ArgumentError for a wrong one. --prog OBJECT becomes the
+    task of that object."""
+    parser = argparse.ArgumentParser(
+        prog="doit cost", add_help=False, allow_abbrev=False, exit_on_error=False
+    )
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--top", type=rows, default=Options.top, metavar="N")
+    parser.add_argument("--prog", metavar="OBJECT")
+    found, rest = parser.parse_known_args(words)
+    if found.prog is not None:
+        rest = [f"{TASK}:{found.prog}" if word == TASK else word for word in rest]
+    return Options(found.json, found.top), rest
+
+
+def rows(text: str) -> int:
+    """How many rows a table may have."""
+    value = int(text)
+    if value < 0:
+        raise ValueError(text)
+    return value
+
+
+def show(found: Sequence[Measured], options: Options) -> int:
+    """Print the costs on standard output, and what has none on standard error; the exit status that the
+    verdicts ask for."""
+    if options.json:
+        print(json.dumps({"schema": SCHEMA, "results": [_json(each) for each in found]}, indent=1))
+    else:
+        blocks = [
+            to_text(each.cost, name=_name(each.verdict), top=options.top) for each in found if each.cost
+        ]
+        print("\n\n".join(blocks), end="\n" if blocks else "")
+    for each in found:
+        if each.verdict.verdict != ACCEPTED:
+            row = each.verdict
+            say(f"{printable(_name(row))}: {row.verdict}: {printable(row.message or row.errno or '')}")
+    return table.status([each.verdict for each in found])
+
+
+def _name(row: Verdict) -> str:
+    return f"{row.object}/{row.program}"
+
+
+def _json(each: Measured) -> dict[str, Any]:
+    row = each.verdict
+    about = {
+        name: getattr(row, name) for name in ("object", "program", "section", "kernel", "verdict", "log")
+    }
+    return {**about, "cost": to_json(each.cost) if each.cost else None}
