@@ -39,8 +39,9 @@ class Fingerprints:
         if program.target is not None and attach_target.is_outside(program.target):
             return None
         parts: list[Any] = [self._shared, _fields(program)]
-        if self._needs_kernel or program.attach_btf is not None:
-            parts.append(kernel_btf.module_names())
+        # CO-RE records, too, look for types in modules where vmlinux has none (bpf_core_apply).
+        if self._needs_kernel or program.attach_btf is not None or program.core_relos:
+            parts.append(kernel_btf.modules())
         if program.target is not None and program.target in self._programs:
             parts.append(_fields(self._programs[program.target]))
         return _digest(json.dumps(parts).encode())

@@ -69,10 +69,11 @@ def find(kind: int, name: str, module: str | None = None) -> Found | None:
     return None
 
 
-def module_names() -> tuple[str, ...]:
-    """The modules that have BTF now."""
+def modules() -> tuple[tuple[str, int], ...]:
+    """The modules that have BTF now, each with its size: one that was built anew is seldom of the same."""
     try:
-        return tuple(sorted(path.name for path in BTF.parent.iterdir()))
+        with os.scandir(BTF.parent) as files:
+            return tuple(sorted((each.name, each.stat().st_size) for each in files))
     except OSError:
         return ()
 

@@ -20,10 +20,11 @@ import insns
 from bpf_objects import GPL, HEADERS, compile_bpf
 from bpfline import elf, spec
 from bpfline.settings import ObjectSettings
-from bpfline_loader import bpf, bpf_map, externs, kconfig, map_types, maps, privileges
+from bpfline_loader import bpf, bpf_map, externs, kconfig, kernel_btf, map_types, maps, privileges
 from bpfline_loader.btf import Btf
 from bpfline_loader.bundle import Bundle, Extern, Map
 from bpfline_loader.errors import KernelError, Lacking
+from bpfline_loader.fingerprint import Fingerprints
 from bpfline_loader.object import Object, opened
 from bpfline_loader.verify import verify
 
@@ -349,6 +350,25 @@ def test_a_relocation_that_fails_is_said_in_words_with_its_line(
     assert attempt.message.startswith(words)
     assert re.search(r"prog\.bpf\.c:\d+:\d+\)$", attempt.message)
     assert "195896080" not in attempt.message
+
+
+def test_a_module_that_comes_or_is_built_anew_asks_again_where_records_may_find_their_type_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = "return BPF_CORE_READ(task, pid);"
+    text = CORE.replace("enum bpf_map_type { BPF_MAP_TYPE_OF_TOMORROW = 4000 } ;\n", "") % body
+    with_records, plain = bundle_of(text), bundle_of(TC % "prog")
+    assert with_records.programs[0].core_relos and not plain.programs[0].core_relos
+    monkeypatch.setattr(kernel_btf, "BTF", tmp_path / "vmlinux")
+    seen: dict[str, list[str | None]] = {"records": [], "plain": []}
+    for size in (None, 10, 10, 12):
+        if size is not None:
+            (tmp_path / "module").write_bytes(bytes(size))
+        seen["records"].append(Fingerprints(with_records).of(with_records.programs[0]))
+        seen["plain"].append(Fingerprints(plain).of(plain.programs[0]))
+    without, first, same, rebuilt = seen["records"]
+    assert first == same and len({without, first, rebuilt}) == 3
+    assert len(set(seen["plain"])) == 1
 
 
 # --- Programs that extend programs; struct_ops ------------------------------------------------------
