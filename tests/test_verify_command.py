@@ -137,6 +137,23 @@ def test_files_of_one_name_are_told_apart(tmp_path: Path) -> None:
     assert len({row["log"] for row in found}) == 4
 
 
+@pytest.mark.parametrize("names", [("x/y/b.o", "x_y/b.o", "z/b.o"), (".o", "..bpf.o", "...o", "_.o")])
+def test_objects_whose_names_are_no_folders_keep_their_own_logs(tmp_path: Path, names: tuple[str, ...]) -> None:
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(compile_bpf(GOOD if name < "x" else BAD), tmp_path / name)
+    found = json.loads(
+        subprocess.run(
+            [*BPFLINE, "verify", "--json", "--log-dir", "logs", *names],
+            env=ENVIRONMENT, cwd=tmp_path, capture_output=True, check=False,
+        ).stdout
+    )["results"]  # fmt: skip
+    logs = [row["log"] for row in found]
+    assert len(set(logs)) == len(logs) == 2 * len(names)
+    assert all((tmp_path / log).is_file() for log in logs)
+    assert len(list((tmp_path / "logs").iterdir())) == len(names)
+
+
 def test_type_is_for_programs_whose_section_does_not_tell() -> None:
     freplace = compile_bpf(
         HEADERS + GPL + 'SEC("freplace/f") int f(struct xdp_md *ctx) { return ctx->data; }'

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import gzip
+import io
 import json
 import os
 import re
@@ -20,7 +21,7 @@ import insns
 from bpf_objects import GPL, HEADERS, compile_bpf
 from bpfline import elf, spec
 from bpfline.settings import ObjectSettings
-from bpfline_loader import bpf, bpf_map, externs, kconfig, kernel_btf, map_types, maps, privileges
+from bpfline_loader import bpf, bpf_map, externs, kconfig, kernel_btf, map_types, maps, privileges, run
 from bpfline_loader.btf import Btf
 from bpfline_loader.bundle import Bundle, Extern, Map
 from bpfline_loader.errors import KernelError, Lacking
@@ -161,6 +162,19 @@ def test_prog_arrays_are_filled_after_the_programs_are_loaded() -> None:
         )
         assert re.search(rf"key: 02 00 00 00\s+value: {callee.to_bytes(4, 'little').hex(' ')}", dumps.stdout)
         close_all(fds)
+
+
+def test_a_prog_array_that_names_a_program_that_was_not_loaded_is_one_clear_error() -> None:
+    bundle = bundle_of(
+        (TC % "later").replace('"tc"', '"?tc"')
+        + "struct { __uint(type, BPF_MAP_TYPE_PROG_ARRAY); __uint(max_entries, 3); __uint(key_size, 4);"
+        ' __array(values, int (void *)); } jumps SEC(".maps") = { .values = { [2] = (void *)&later } };\n'
+        'SEC("tc") int caller(struct __sk_buff *ctx) { bpf_tail_call(ctx, &jumps, 2); return 1; }\n'
+    )
+    err = io.StringIO()
+    assert run.run([bundle], seconds=0, out=io.StringIO(), err=err) == 2
+    assert "error: map jumps cannot hold later at 2: it is not loaded\n" in err.getvalue()
+    assert 'help: SEC("?...") is loaded only when asked for' in err.getvalue()
 
 
 STRUCT_OPS_TYPES = """
