@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import os
 import stat
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -65,10 +67,11 @@ def run(paths: Sequence[Path], options: Options, *, jobs: int | None = None) -> 
             raise SettingsError("is a folder", where=path, help=f"name the files: {path}/*.o")
     set_option.check(options.constants, paths)
     names = _names(paths)
+    homes = names if options.log_dir is None else _homes(names, paths)
     jobs = jobs or workers.count(len(paths))
     by_size = sorted(range(len(paths)), key=lambda index: -_size(paths[index]))
     found: dict[int, Judged] = {}
-    work = workers.each(lambda index: _file(paths[index], names[index], options), by_size, jobs)
+    work = workers.each(lambda index: _file(paths[index], names[index], homes[index], options), by_size, jobs)
     with closing(work), _Progress(len(paths)) as progress:
         for index, result in work:
             if isinstance(result, workers.Crash):
@@ -90,6 +93,23 @@ def _names(paths: Sequence[Path]) -> list[str]:
     return [str(path) if plain.count(name) > 1 else name for path, name in zip(paths, plain, strict=True)]
 
 
+def _homes(names: Sequence[str], paths: Sequence[Path]) -> list[str]:
+    """The name of each object's folder in --log-dir: its own where that can be one and no other has it,
+    else with 12 hex digits of the sha256 of its path."""
+    from .sections import safe_name  # most want no logs
+
+    plain = [safe_name(name) for name in names]
+    count = Counter(plain)
+    return [
+        home if home == name and count[home] == 1 else f"{home}-{_digest(path)}"
+        for home, name, path in zip(plain, names, paths, strict=True)
+    ]
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(os.fsencode(path)).hexdigest()[:12]
+
+
 def _size(path: Path) -> int:
     try:
         return path.stat().st_size
@@ -97,7 +117,7 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _file(path: Path, name: str, options: Options) -> Judged:
+def _file(path: Path, name: str, home: str, options: Options) -> Judged:
     """Read, link and verify one file."""
     try:
         data = _read(path)
@@ -106,7 +126,7 @@ def _file(path: Path, name: str, options: Options) -> Judged:
         object_file = elf.parse_fast(data, path)
         if not any(section.executable and section.size for section in object_file.sections):
             return Judged(said=(f"{printable(str(path))}: note: holds no program",))
-        return _object(object_file, name, options)
+        return _object(object_file, name, home, options)
     except Problem as problem:
         return _unreadable(name, problem, path, options)
 
@@ -128,7 +148,7 @@ def _not_bpf(data: bytes) -> str:
     return "" if machine == _EM_BPF or len(data) < 20 else f"is not for BPF (e_machine {machine})"
 
 
-def _object(object_file: ObjectFile, name: str, options: Options) -> Judged:
+def _object(object_file: ObjectFile, name: str, home: str, options: Options) -> Judged:
     made = spec.spec(
         object_file,
         name=Path(name).name,
@@ -139,8 +159,8 @@ def _object(object_file: ObjectFile, name: str, options: Options) -> Judged:
         constants=options.constants,
     )
     bundle = dataclasses.replace(_typed(made.bundle, options.type), object=name)
-    home = None if options.log_dir is None else _home(options.log_dir, name)
-    rows = verify.verify(bundle, mode=options.log, folder=home, again=True)
+    folder = None if options.log_dir is None else options.log_dir / home
+    rows = verify.verify(bundle, mode=options.log, folder=folder, again=True)
     failed = [
         dataclasses.replace(_blank(name), program=failure.program, section=failure.section,
                             message=failure.problem.what)
@@ -152,12 +172,6 @@ def _object(object_file: ObjectFile, name: str, options: Options) -> Judged:
         results=_results((*rows, *failed), bundle, object_file.path, options)
         or _refused(rows, bundle, object_file.path),
     )
-
-
-def _home(log_dir: Path, name: str) -> Path:
-    from .sections import safe_name  # most want no logs
-
-    return log_dir / safe_name(name)
 
 
 def _typed(bundle: Bundle, type_: str | None) -> Bundle:
