@@ -152,6 +152,13 @@ def fill(wanted: Map, fd: int, data: bytes | None) -> None:
 def fill_slots(wanted: Map, fd: int, fds: Mapping[str, int]) -> None:
     """Put the maps or programs that its initial value names into it; fds: theirs, by name."""
     for slot in wanted.slots:
+        if slot.target not in fds:
+            raise KernelError(
+                f"map {wanted.name} cannot hold {slot.target} at {slot.index}: it is not loaded",
+                errno="EBADF",
+                where=wanted.name,
+                help='SEC("?...") is loaded only when asked for',
+            )
         try:
             key = struct.pack("=I", slot.index).ljust(wanted.key_size, b"\0")
             map_update(fd, key, struct.pack("=i", fds[slot.target]))
