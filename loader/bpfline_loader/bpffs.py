@@ -116,7 +116,7 @@ class Pins:
         """Remove what this run has pinned."""
         with raised():
             for path in self._made:
-                Path(path).unlink()
+                Path(path).unlink(missing_ok=True)  # somebody else may have removed it
 
 
 def _wanted(bundle: Bundle) -> list[Map]:

@@ -41,8 +41,8 @@ def run(
     Ends with Ctrl-C, SIGTERM, SIGHUP, after seconds, or when nobody reads out any more; it never reads
     standard input. Whatever is loaded, attached or mounted hangs on file descriptors alone, so that
     nothing stays, however it ends; where an old kernel has no such way to attach, the next run removes
-    what a killed one left. Maps that ask for it are pinned, and stay. Messages go to err (standard error).
-    Main thread only.
+    what a killed one left. Maps that ask for it are pinned, and stay once a program is attached. Messages
+    go to err (standard error). Main thread only.
 
     The exit status: 0; 1 where the verifier refused a program, and then nothing is attached; 2 where
     something else failed, as a program that could not be attached while others were.
@@ -68,7 +68,10 @@ def _run(
         raise Problem("there is no program to run", help="build one first")
     for line in remove_left():
         _tell(err, line)
-    loaded, status = _load_all(bundles, err, stack)
+    pins = Pins(stack)
+    unless_attached = stack.enter_context(ExitStack())
+    unless_attached.callback(pins.undo)
+    loaded, status = _load_all(bundles, err, stack, pins)
     if status != errors.OK:
         return status
     files = stack.enter_context(tracefs.found())
@@ -78,7 +81,8 @@ def _run(
     if older:
         _tell(err, f"passing over {_lines(older)} that stood in trace_pipe before")
     with ExitStack() as attachments:
-        status, printed = _attach_all(loaded, files, out, err, attachments)
+        status, printed = _attach_all(loaded, files, out, err, attachments, pins.said)
+        unless_attached.pop_all()
         if seconds is not None:
             stop.after(seconds)
         printed += _show(pipe, out, stop)
@@ -93,10 +97,12 @@ def _attach_all(
     out: Output,
     err: TextIO,
     attachments: ExitStack,
+    notes: Sequence[str],
 ) -> tuple[int, int]:
     """Attach what can be, and have attachments detach it: the status, and how many lines iterators said.
 
-    What cannot be attached is told, and stops nothing else; Problem where nothing can.
+    What cannot be attached is told, and stops nothing else; Problem where nothing can. notes: what else
+    is told where something is.
     """
     status = errors.OK
     said = []
@@ -118,17 +124,16 @@ def _attach_all(
         printed += len(lines)
     if not said:
         raise Problem("no program is attached", help="docs/running.md has what can be attached, and to what")
-    _tell(err, "\n".join(said) + "; Ctrl-C ends")
+    _tell(err, "\n".join([*notes, *said]) + "; Ctrl-C ends")
     return status, printed
 
 
 def _load_all(
-    bundles: Sequence[Bundle], err: TextIO, stack: ExitStack
+    bundles: Sequence[Bundle], err: TextIO, stack: ExitStack, pins: Pins
 ) -> tuple[list[tuple[str, Program, int]], int]:
     """Name, program and fd of each, which stack closes, and the status: one failure hides no other."""
     loaded = []
     status = errors.OK
-    pins = Pins(stack)
     for bundle in bundles:
         try:
             present = pins.present(bundle)
@@ -167,11 +172,6 @@ def _load_all(
             except Problem as problem:
                 _tell(err, str(problem))
                 status = problem.status
-    if status == errors.OK:
-        for line in pins.said:
-            _tell(err, line)
-    else:
-        pins.undo()
     return loaded, status
 
 

@@ -204,3 +204,31 @@ def test_a_run_that_fails_to_load_leaves_no_pin(tmp_path: Path) -> None:
 
     status, said, files = with_bpffs(tmp_path, work)
     assert (status, files) == (1, []) and "pinned map" not in said
+
+
+def test_a_run_that_attaches_nothing_leaves_no_pin(tmp_path: Path) -> None:
+    unattached = dataclasses.replace(PINNED, programs=NOWHERE.programs)
+    status, said, files = with_bpffs(tmp_path, lambda: (*ran(unattached), pinned(tmp_path)))
+    assert (status, files) == (2, []) and "no program is attached" in said and "pinned map" not in said
+
+
+@pytest.mark.parametrize("removed", [False, True], ids=["there", "removed by somebody"])
+def test_a_run_that_breaks_off_leaves_no_pin(tmp_path: Path, removed: bool) -> None:
+    class Breaks(io.StringIO):
+        """Standard error that breaks off the run at what follows the pinning."""
+
+        def write(self, text: str) -> int:
+            if text.startswith("other/"):
+                assert pinned(tmp_path) == ["counts"]
+                if removed:
+                    (tmp_path / "counts").unlink()
+                raise RuntimeError(text)
+            return super().write(text)
+
+    def work() -> list[str]:
+        other = dataclasses.replace(EXECVE, object="other")
+        with pytest.raises(RuntimeError, match="other/"):
+            run.run([PINNED, other], seconds=0, out=io.StringIO(), err=Breaks())
+        return pinned(tmp_path)
+
+    assert with_bpffs(tmp_path, work) == []
