@@ -262,6 +262,31 @@ SEC("xdp") int fails(struct xdp_md *ctx)
 
 
 @pytest.mark.kernel
+def test_a_check_of_a_copy_that_the_verifier_does_not_connect_is_told(tmp_path: Path) -> None:
+    found = refused(
+        """
+SEC("xdp") int fails(struct xdp_md *ctx)
+{
+	__u32 key = 1, low;
+	char *name = bpf_map_lookup_elem(&names, &key);
+	__u64 index = bpf_ktime_get_ns();
+
+	if (!name)
+		return XDP_PASS;
+	asm volatile("%[low] = %[index]" : [low] "=&r"(low) : [index] "r"(index));
+	if (low > 63)
+		return XDP_PASS;
+	return name[index] & 1;
+}
+""",
+        tmp_path,
+    )
+    assert found.code == "BPF008" and at(found).startswith("name[index]")
+    (lost,) = told(found, "lost")
+    assert at(lost).startswith("low > 63") and "a copy" in lost.text
+
+
+@pytest.mark.kernel
 def test_the_calls_that_lead_to_it_are_shown_outermost_first(tmp_path: Path) -> None:
     found = refused(
         """

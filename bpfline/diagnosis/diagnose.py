@@ -67,7 +67,7 @@ def diagnose(
         steps=steps,
         cause=entry.cause if entry else "",
         help=finding.help or (entry.remedy if entry else ""),
-        fault=finding.fault or (entry.fault if entry else ""),
+        fault=entry.fault if entry else "",
         kernel=summary.kernel,
         line=seen.lines[words[0]] + skipped if words and words[0] in seen.lines else None,
     )

@@ -211,8 +211,8 @@ def other_null_checks(path: Path, at: int, found: list[Found]) -> Iterator[Mark]
 
 
 def checked_copy(path: Path, at: int, reg: int) -> Mark | None:
-    """The last comparison with a number of a copy of the value of reg, which the verifier did not take for
-    the value itself."""
+    """The last comparison with a number of a copy of the value of reg, which the verifier does not take
+    for the value itself: most often one of 32 bits of a number of 64."""
     frame = path.visits[at].frame
     found = back(path, at, reg, frame)
     checked = {each.at for each in found if each.kind == "check"}
@@ -222,6 +222,6 @@ def checked_copy(path: Path, at: int, reg: int) -> Mark | None:
         if visit.frame != frame or op.kind != "branch" or op.number is None or here in checked:
             continue
         if op.dst in copies(path, found, here):
-            text = f"this checks R{op.dst}, a copy: it tells the verifier nothing of R{reg}"
+            text = f"this checks R{op.dst}, a copy (the source's, or clang's): it tells nothing of R{reg}"
             return Mark(here, "lost", text)
     return None

@@ -21,13 +21,12 @@ from .trace import back
 @dataclass(frozen=True)
 class Finding:
     """label: for the marker. marks: the way there. help: of this case, instead of the catalogue's remedy.
-    insn: where, if not at the last instruction of the path. fault: if it is not the catalogue's."""
+    insn: where, if not at the last instruction of the path."""
 
     label: str = ""
     marks: tuple[Mark, ...] = ()
     help: str = ""
     insn: int | None = None
-    fault: str = ""
 
 
 def find(path: Path, message: str) -> Finding:
@@ -38,15 +37,8 @@ def find(path: Path, message: str) -> Finding:
     return Finding()
 
 
-def _finding(
-    path: Path,
-    label: str,
-    marks: Iterable[Mark | None],
-    *,
-    help: str = "",  # noqa: A002
-    fault: str = "",
-) -> Finding:
-    return Finding(label, _sorted(path, marks), help, fault=fault)
+def _finding(path: Path, label: str, marks: Iterable[Mark | None], help: str = "") -> Finding:  # noqa: A002
+    return Finding(label, _sorted(path, marks), help)
 
 
 def _sorted(path: Path, marks: Iterable[Mark | None]) -> tuple[Mark, ...]:
@@ -136,7 +128,6 @@ def _of_number(path: Path, reg: int, what: str, also: int | None = None) -> Find
         path,
         f"{what}, is {known}" if known and "," in what else f"{what} is {known}" if known else what,
         [*_between(path, marks), *pointer, *marks, copy],
-        fault="compiler" if copy else "",
     )
 
 

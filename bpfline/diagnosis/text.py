@@ -23,7 +23,7 @@ _RANKS = {"lost": 0, "acquired": 0, "check": 1, "origin": 2, "call": 3, "change"
 _CHECKS = 2  # of those, so many come before the rest: a loop has one in each round
 _FAULTS = {
     "source": "the source",
-    "compiler": "the compiler: the source has the check, the instructions lost it",
+    "compiler": "the compiler, or its flags",
     "limit": "a limit of the verifier",
     "environment": "the environment: this kernel, its settings, or how the program is loaded",
 }
