@@ -23,6 +23,8 @@ SHF_WRITE, SHF_ALLOC, SHF_EXECINSTR, SHF_COMPRESSED = 0x1, 0x2, 0x4, 0x800
 # R_BPF_* (Documentation/bpf/llvm_reloc.rst)
 R_BPF_64_64, R_BPF_64_ABS64, R_BPF_64_ABS32, R_BPF_64_NODYLD32, R_BPF_64_32 = 1, 2, 3, 4, 10
 
+SIZE_LIMIT = 256  # MiB; no object comes near it, and what is read stands in memory several times
+
 _SYMBOL_SIZE = 24  # sizeof(Elf64_Sym), elf.h
 # What only linked files have, and what no BPF object uses.
 _FOREIGN = frozenset(
@@ -312,9 +314,16 @@ def _usual(holds: bool) -> None:
 def read(path: Path, parser: Callable[[bytes, Path], ObjectFile] = parse) -> ObjectFile:
     """The object at path, read by parser. ObjectError says what is wrong with a file that is none."""
     try:
+        check_size(path.stat().st_size, path)
         data = path.read_bytes()
     except IsADirectoryError:
         raise ObjectError("is a directory, not a BPF object", where=path) from None
     except OSError as error:
         raise ObjectError(f"cannot be read: {error.strerror}", where=path) from None
     return parser(data, path)
+
+
+def check_size(size: int, path: Path) -> None:
+    """ObjectError for a file that is too large to be read."""
+    if size > SIZE_LIMIT << 20:
+        raise ObjectError(f"is {size} bytes, at most {SIZE_LIMIT} MiB are read", where=path)

@@ -133,8 +133,10 @@ def _file(path: Path, name: str, home: str, options: Options) -> Judged:
 
 def _read(path: Path) -> bytes:
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
             raise ObjectError("is no regular file", where=path)
+        elf.check_size(status.st_size, path)
         return path.read_bytes()
     except OSError as error:
         raise ObjectError(f"cannot be read: {error.strerror}", where=path) from None

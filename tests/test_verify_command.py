@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -20,6 +21,8 @@ import pytest
 import bpfline
 import bpfline_loader
 from bpf_objects import GPL, HEADERS, compile_bpf
+from bpfline import elf
+from bpfline.errors import ObjectError
 
 PACKAGES = os.pathsep.join(str(Path(package.__path__[0]).parent) for package in (bpfline, bpfline_loader))
 ENVIRONMENT = {**os.environ, "PYTHONPATH": PACKAGES}
@@ -110,6 +113,21 @@ def test_a_folder_and_a_fifo_are_said_and_not_read(tmp_path: Path) -> None:
     assert "is no regular file" in verify(tmp_path / "x.o", status=2, timeout=10).stderr
 
 
+def test_a_file_that_is_too_large_is_said_and_not_read(tmp_path: Path) -> None:
+    large = tmp_path / "x.o"
+    shutil.copy(compile_bpf(GOOD), large)
+    os.truncate(large, 3 << 30)
+    small = 1 << 30  # bytes of address space: to read it would fail
+    ended = verify(
+        "--json", large, status=2, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (small, small))
+    )
+    words = f"is {3 << 30} bytes, at most 256 MiB are read"
+    assert ended.stderr == f"{large}: error: {words}\n"
+    assert json.loads(ended.stdout)["results"][0]["message"] == words
+    with pytest.raises(ObjectError, match=words):
+        elf.read(large)
+
+
 def test_csv_has_the_columns_of_verdict_json() -> None:
     good = compile_bpf(GOOD)
     (as_json, *_), text = rows(good), verify("--csv", good).stdout
@@ -138,7 +156,9 @@ def test_files_of_one_name_are_told_apart(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("names", [("x/y/b.o", "x_y/b.o", "z/b.o"), (".o", "..bpf.o", "...o", "_.o")])
-def test_objects_whose_names_are_no_folders_keep_their_own_logs(tmp_path: Path, names: tuple[str, ...]) -> None:
+def test_objects_whose_names_are_no_folders_keep_their_own_logs(
+    tmp_path: Path, names: tuple[str, ...]
+) -> None:
     for name in names:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(compile_bpf(GOOD), tmp_path / name)
