@@ -48,6 +48,8 @@ def _verify(args: argparse.Namespace) -> int:
     log_dir = args.log_dir or (args.report and args.report / "logs")  # reports tell what logs say
     if args.log is not None and log_dir is None:
         raise Problem("wants --log-dir", where="--log", help="--log-dir DIR", status=USAGE)
+    if args.type is not None:
+        _check_type(args.type)
     options = verify_files.Options(
         log="none" if log_dir is None else args.log or "auto",
         log_dir=log_dir,
@@ -62,6 +64,18 @@ def _verify(args: argparse.Namespace) -> int:
     from . import report
 
     return max(judged.status, report.write(report.Results(judged.results), args.report))
+
+
+def _check_type(name: str) -> None:
+    from bpfline_loader.bpf import PROG_TYPES
+
+    from .settings import near
+
+    known = PROG_TYPES.keys() - {"unspec"}
+    if name not in known:
+        raise Problem(
+            f"is no type of programs: '{name}'", where="--type", help=near(name.lower(), known), status=USAGE
+        )
 
 
 def _verify_arguments(parser: argparse.ArgumentParser) -> None:

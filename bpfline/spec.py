@@ -54,15 +54,17 @@ def spec(
     clang: str | None,
     mcpu: str | None,
     constants: Mapping[str, Value] | None = None,
+    freplace: str | None = None,
 ) -> Spec:
     """The bundle that is called name. source: named in messages where there is no line.
 
     constants: values for global variables, for those that this object has; settings.set wins.
+    freplace: a type that programs of SEC("freplace") get, where there is none that they extend.
     Problem for an object of which nothing can be loaded: it is damaged, its maps or its externs are
     wrong, it has no program.
     """
     try:
-        return _spec(object_file, name, source, settings, clang, mcpu, constants or {})
+        return _spec(object_file, name, source, settings, clang, mcpu, constants or {}, freplace)
     except BtfError as error:
         error.where = error.where or str(object_file.path)
         raise
@@ -76,6 +78,7 @@ def _spec(
     clang: str | None,
     mcpu: str | None,
     constants: Mapping[str, Value],
+    freplace: str | None,
 ) -> Spec:
     types = object_file.by_name.get(".BTF")
     btf = Btf.parse(types.data) if types is not None else None
@@ -92,7 +95,7 @@ def _spec(
     callbacks = _exception_callbacks(functions, btf, source)
     for section, entry in _entries(object_file, functions, settings, source):
         try:
-            kind = _kind(section, entry, settings, where)
+            kind = _kind(section, entry, settings, where, freplace)
             linked = link(functions, entry, callbacks.get(entry.name, ()))
             audit.check_instructions(linked, where)
             programs.append(_program(section, entry, kind, linked, settings))
@@ -138,14 +141,19 @@ def _entries(
     yield from found
 
 
-def _kind(section: Section, entry: Symbol, settings: ObjectSettings, where: audit.Places) -> Match:
+def _kind(
+    section: Section, entry: Symbol, settings: ObjectSettings, where: audit.Places, freplace: str | None
+) -> Match:
     """What kind of program stands in a section: its name says so, else the settings do."""
     match = section_kinds.find(section.name)
+    if match is not None and match.type == "ext" and freplace is not None:
+        return Match(SectionKind(match.kind.pattern, freplace), match.target, match.autoload)
     if match is not None and match.needs_target and settings.attach is None:
         raise AuditError(
             f'program {entry.name}: SEC("{section.name}") does not say what it is attached to',
             where=where(section, entry.value),
-            help=f'write SEC("{section.name}/NAME"), or attach = "NAME" in [tool.bpfline.object."NAME"]',
+            help=f'write SEC("{section.name}/NAME"), or attach = "NAME" in [tool.bpfline.object."NAME"]'
+            + ("; of bpfline verify, --type TYPE" if match.type == "ext" else ""),
         )
     if match is not None:
         return match

@@ -159,10 +159,14 @@ def _object(object_file: ObjectFile, name: str, home: str, options: Options) -> 
         clang=None,
         mcpu=None,
         constants=options.constants,
+        freplace=options.type,
     )
-    bundle = dataclasses.replace(_typed(made.bundle, options.type), object=name)
+    bundle = dataclasses.replace(made.bundle, object=name)
     folder = None if options.log_dir is None else options.log_dir / home
-    rows = verify.verify(bundle, mode=options.log, folder=folder, again=True)
+    rows = [
+        _naming_type(row, options)
+        for row in verify.verify(bundle, mode=options.log, folder=folder, again=True)
+    ]
     failed = [
         dataclasses.replace(_blank(name), program=failure.program, section=failure.section,
                             message=failure.problem.what)
@@ -176,17 +180,13 @@ def _object(object_file: ObjectFile, name: str, home: str, options: Options) -> 
     )
 
 
-def _typed(bundle: Bundle, type_: str | None) -> Bundle:
-    """bundle with its freplace programs as programs of type_: there is no program here that they extend."""
-    if type_ is None:
-        return bundle
-    programs = tuple(
-        dataclasses.replace(program, type=type_, expected_attach_type=None, attach_btf=None, target=None)
-        if program.type == "ext"
-        else program
-        for program in bundle.programs
-    )
-    return dataclasses.replace(bundle, programs=programs)
+def _naming_type(row: Verdict, options: Options) -> Verdict:
+    """row; of a freplace program that could not be tried, with what to do here, where no project can say
+    what it extends."""
+    if row.type != "ext" or row.verdict != verify.ERROR or options.type is not None:
+        return row
+    what = row.message.partition("; ")[0]
+    return dataclasses.replace(row, message=f"{what}; --type TYPE verifies it as a program of that type")
 
 
 def _unreadable(name: str, problem: Problem, path: Path, options: Options) -> Judged:

@@ -278,3 +278,9 @@ def test_bytes_changed_anywhere_end_in_a_spec_or_in_one_clear_problem(
         assert len(str(problem).splitlines()) <= 2
         assert problem.where is not None
     assert time.monotonic() - began < 1
+
+
+def test_the_type_of_a_project_says_nothing_of_what_freplace_extends() -> None:
+    made = compile_bpf(HEADERS + GPL + 'SEC("freplace") int f(struct xdp_md *ctx) { return 2; }\n')
+    (failure,) = objects.spec_of(made, type="xdp").failures
+    assert "does not say what it is attached to" in failure.problem.what

@@ -177,10 +177,29 @@ def test_type_is_for_programs_whose_section_does_not_tell() -> None:
     assert (row["type"], row["verdict"]) == ("ext", "error")
     (row,) = rows("--type", "xdp", freplace)
     assert (row["type"], row["verdict"]) == ("xdp", "accepted")
+    bare = compile_bpf(HEADERS + GPL + 'SEC("freplace") int f(struct xdp_md *ctx) { return ctx->data; }')
+    (row,) = rows("--type", "xdp", bare)
+    assert (row["type"], row["verdict"]) == ("xdp", "accepted")
     own = compile_bpf(HEADERS + GPL + 'SEC("mine") int f(void *ctx) { return 0; }')
     (row,) = rows(own, status=2)
     assert (row["program"], row["verdict"]) == ("f", "error") and 'SEC("mine") is not known' in row["message"]
     assert rows("--type", "socket_filter", own)[0]["verdict"] == "accepted"
+
+
+@pytest.mark.parametrize("section", ["freplace", "freplace/f"])
+def test_freplace_without_type_is_said_with_type(section: str) -> None:
+    text = f'SEC("{section}") int f(struct xdp_md *ctx) {{ return 2; }}'
+    ended = verify(compile_bpf(HEADERS + GPL + text), status=2)
+    assert "--type TYPE" in ended.stdout + ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "help_"), [("XDP", "did you mean 'xdp'?"), ("nonsense", "known are cgroup_")]
+)
+def test_a_type_that_is_not_known_ends_with_3(name: str, help_: str) -> None:
+    ended = verify("--type", name, compile_bpf(GOOD), status=3)
+    assert ended.stderr.startswith(f"--type: error: is no type of programs: '{name}'\n  help: {help_}")
+    assert ended.stdout == ""
 
 
 def test_a_constant_is_seen_by_the_verifier() -> None:
