@@ -204,7 +204,7 @@ def test_clean_where_nothing_was_built_is_no_error(project: Project, as_root: bo
     ("command", "words"),
     [
         (("compil:one",), ("compil:one", "did you mean 'compile:one'")),
-        (("nonsense",), ("nonsense", "known are audit, build, compile")),
+        (("nonsense",), ("nonsense", "known are audit, baseline, build, compile")),
         (("list", "nonsense"), ("nonsense", "known are audit")),
         (("info", "nonsense"), ("nonsense", "known are audit")),
         (("info",), ("one", "doit help info")),

@@ -95,7 +95,10 @@ def test_a_second_run_gives_the_same_reports_apart_from_times(mixed: Project) ->
     mixed.doit("verify", status=1)  # of verdicts that stand
     assert reports() == first
     mixed.doit("verify", "--again", status=1)  # of new ones
-    assert reports() == first
+    again = reports()
+    # The page holds the logs themselves, packed, and they tell their own times.
+    assert again.pop("index.html") and first.pop("index.html")
+    assert again == first
 
 
 def test_a_source_that_is_mended_leaves_the_reports(mixed: Project) -> None:
