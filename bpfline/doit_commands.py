@@ -15,6 +15,7 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from fnmatch import fnmatch
 from itertools import pairwise
 from pathlib import Path
 from types import FrameType
@@ -233,9 +234,10 @@ class Run(_InProject, cmd_run.Run):
             status = ExitStatus.status
             if objects and status in (OK, REFUSED):
                 compile.write_compile_commands(pipeline.project)
+            rest = self._judge_rest(pipeline, args) if self.verify_options else {}
             bundles = self._bundles(pipeline, chosen) if asked and status == OK else []
         if self.verify_options:
-            status = max(status, self._judge(pipeline))
+            status = max(status, self._judge(pipeline, rest))
             if pipeline.constants:
                 from . import set_option
 
@@ -261,13 +263,30 @@ class Run(_InProject, cmd_run.Run):
             return False
         return next((word for word in words if word.startswith("-") or "=" not in word), "") == "run"
 
-    def _judge(self, pipeline: Any) -> int:
+    def _judge_rest(self, pipeline: Any, args: list[str]) -> dict[str, Any]:
+        """Verify what could be made of objects that were to be verified and could not be built as a whole;
+        gives their bundles."""
+        from . import unmade
+
+        bundles = {}
+        for source in pipeline.unmade:
+            if not any(word == "verify" or fnmatch(f"verify:{source.object}", word) for word in args):
+                continue
+            with suppress(Problem):  # of the object as a whole: its audit said so
+                found = unmade.judge(
+                    pipeline.project, source, pipeline.constants, log=pipeline.log, again=pipeline.again
+                )
+                pipeline.verdicts += found.verdicts
+                bundles[source.object] = found.bundle
+        return bundles
+
+    def _judge(self, pipeline: Any, rest: dict[str, Any]) -> int:
         """Show the verdicts in the order of their objects; the exit status that they ask for."""
         from . import gate, report
 
         found = sorted(pipeline.verdicts, key=lambda row: row.object)
         judged = gate.of_project(pipeline.project, found, compared=not pipeline.constants)
-        results = gate.into(report.of_project(pipeline.project, found), judged)
+        results = gate.into(report.of_project(pipeline.project, found, rest), judged)
         gate.show(judged, results, as_json=self.verify_options["json"])
         return max(judged.status, report.write(results, report.FOLDER))
 

@@ -35,6 +35,7 @@ from . import (
     state,
     vmlinux,
 )
+from .errors import Problem
 from .inputs import digest_of
 from .progress import Progress
 from .project import Project, Source, Unit
@@ -56,7 +57,7 @@ Task = dict[str, Any]
 @dataclass
 class Pipeline:
     """One doit process in one project. log, again, constants: the options of verify; verdicts: what
-    it found; costs: what the task cost found."""
+    it found; costs: what the task cost found; unmade: the objects whose programs could not all be made."""
 
     project: Project
     log: str = "auto"
@@ -64,6 +65,7 @@ class Pipeline:
     constants: Mapping[str, str] = field(default_factory=dict)
     verdicts: list[Verdict] = field(default_factory=list)
     costs: list[Measured] = field(default_factory=list)
+    unmade: list[Source] = field(default_factory=list)
 
 
 PIPELINE = Pipeline(Project(Path.cwd()))
@@ -159,13 +161,20 @@ def task_audit() -> Iterator[Task]:
 
 
 def _audit(project: Project, source: Source) -> Task:
+    def work() -> Done:
+        try:
+            return parts.make(project, source)
+        except Problem:
+            PIPELINE.unmade.append(source)
+            raise
+
     return task(
         source.object,
         doc=f"the programs of {source.object_file}",
         inputs=[source.object_file],
         targets=[source.folder / parts.FILE],
         key=lambda: (source.sources, *_of_the_object(project, source), _what_makes_parts()),
-        work=lambda: parts.make(project, source),
+        work=work,
     )
 
 

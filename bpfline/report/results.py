@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -101,15 +101,17 @@ class Results:
         return tuple(sorted(self.rows, key=lambda row: order.index(row.outcome)))
 
 
-def of_project(project: Project, verdicts: Sequence[Verdict]) -> Results:
-    """The results of a project, in the order of its objects."""
+def of_project(
+    project: Project, verdicts: Sequence[Verdict], bundles: Mapping[str, Bundle] | None = None
+) -> Results:
+    """The results of a project, in the order of its objects. bundles: those that do not stand on disk, by
+    object."""
     rows: list[Result] = []
     for source in project.sources:
         own = [verdict for verdict in verdicts if verdict.object == source.object]
         if own:
-            rows += of_object(
-                own, _bundle(source.folder), source=str(source.path), object_file=source.object_file
-            )
+            bundle = (bundles or {}).get(source.object) or _bundle(source.folder)
+            rows += of_object(own, bundle, source=str(source.path), object_file=source.object_file)
     return Results(tuple(rows))
 
 

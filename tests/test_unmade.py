@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Objects of which not every program can be made: what doit build and doit verify say of them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from conftest import Project
+from verdicts import HEADERS, loops, refused
+
+pytestmark = pytest.mark.kernel
+
+BAD = 'SEC("mine") int bad(void *ctx) { return 0; }\n'
+WORDS = 'program bad: SEC("mine") is not known'
+
+
+@pytest.fixture
+def mixed(project: Project) -> Project:
+    project.write("bpf_src/x.bpf.c", HEADERS + loops(3) + refused("wrong") + BAD)
+    project.write("bpf_src/y.bpf.c", HEADERS + loops(3))
+    return project
+
+
+def rows(project: Project, *args: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(project.doit("verify", "--json", *args, status=2).stdout)[
+        "results"
+    ]
+    return found
+
+
+def test_a_program_that_cannot_be_made_is_an_error_and_its_siblings_are_verified(mixed: Project) -> None:
+    for _ in range(2):
+        found = rows(mixed)
+        assert [(row["object"], row["program"], row["section"], row["verdict"]) for row in found] == [
+            ("x", "loops", "socket", "accepted"),
+            ("x", "wrong", "socket", "refused"),
+            ("x", "bad", "mine", "error"),
+            ("y", "loops", "socket", "accepted"),
+        ]
+        assert found[2]["message"] == WORDS
+        assert found[1]["diagnosis"]["place"]["line"] == 10
+        assert {(row["clang"], row["mcpu"]) for row in found} == {(found[3]["clang"], found[3]["mcpu"])}
+    reported = json.loads(mixed.path("build/report/verdicts.json").read_bytes())
+    assert WORDS in [row["message"] for row in reported["results"]]
+
+
+def test_the_table_shows_it(mixed: Project) -> None:
+    out = mixed.doit("verify", status=2).stdout
+    assert WORDS in out and out.count("accepted") == 2
+
+
+def test_a_build_fails_and_says_why_each_time(mixed: Project) -> None:
+    for _ in range(2):
+        built = mixed.build(status=1)
+        assert built.stderr.count(WORDS) == 1
+    assert not mixed.path("build/x/loader.json").exists()
+    assert mixed.doit("build", "verify:y", "--json", status=1).stdout.count('"object"') == 1
+
+
+def test_an_object_that_was_well_before_is_judged_by_what_it_is_now(mixed: Project) -> None:
+    mixed.write("bpf_src/x.bpf.c", HEADERS + loops(3) + refused("wrong"))
+    mixed.doit("verify", status=1)
+    mixed.write("bpf_src/x.bpf.c", HEADERS + "\n\n" + loops(3) + refused("wrong") + BAD)
+    wrong = next(row for row in rows(mixed) if row["program"] == "wrong")
+    assert wrong["diagnosis"]["place"]["line"] == 12
