@@ -50,6 +50,7 @@ def _verify(args: argparse.Namespace) -> int:
         raise Problem("wants --log-dir", where="--log", help="--log-dir DIR", status=USAGE)
     if args.type is not None:
         _check_type(args.type)
+    _lower_to_owner(log_dir)
     options = verify_files.Options(
         log="none" if log_dir is None else args.log or "auto",
         log_dir=log_dir,
@@ -64,6 +65,14 @@ def _verify(args: argparse.Namespace) -> int:
     from . import report
 
     return max(judged.status, report.write(report.Results(judged.results), args.report))
+
+
+def _lower_to_owner(log_dir: Path | None) -> None:
+    """Under sudo, work as the user whose folder the logs go to, or who stands here; loading raises itself."""
+    from bpfline_loader import privileges
+
+    folder = Path.cwd() if log_dir is None else log_dir.absolute()
+    privileges.lower_to_owner([next(each for each in (folder, *folder.parents) if each.exists())])
 
 
 def _check_type(name: str) -> None:

@@ -155,6 +155,21 @@ def test_files_of_one_name_are_told_apart(tmp_path: Path) -> None:
     assert len({row["log"] for row in found}) == 4
 
 
+@pytest.mark.parametrize("option", ["--log-dir", "--report"])
+def test_as_root_what_is_written_belongs_to_the_owner_of_the_folder(tmp_path: Path, option: str) -> None:
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o755)  # pytest's are for root alone
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    shutil.copy(compile_bpf(BAD), theirs / "x.o")
+    os.chown(theirs, 65534, 65534)
+    found = rows(option, "theirs/new/folder", "theirs/x.o", cwd=tmp_path, status=1)
+    assert [row["verdict"] for row in found] == ["refused", "accepted"]
+    wrote = [*theirs.glob("new"), *theirs.rglob("new/**/*")]
+    assert any(path.name == "pass.log" for path in wrote)
+    assert {(path.stat().st_uid, path.stat().st_gid) for path in wrote} == {(65534, 65534)}
+
+
 @pytest.mark.parametrize("names", [("x/y/b.o", "x_y/b.o", "z/b.o"), (".o", "..bpf.o", "...o", "_.o")])
 def test_objects_whose_names_are_no_folders_keep_their_own_logs(
     tmp_path: Path, names: tuple[str, ...]
