@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import struct
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,16 @@ import pytest
 
 pytest_plugins = ["kernel_state"]
 
+# It is ignored in what a script starts in the background, and children inherit that: Ctrl-C is tested.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 DOIT = Path(sys.executable).with_name("doit")
+# Becomes a user who can read what is under /root, where this repository may be, and has no other right.
+NOBODY = (
+    *("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"),
+    *("--inh-caps=-all,+dac_read_search", "--ambient-caps=-all,+dac_read_search"),
+    "--bounding-set=-all,+dac_read_search",
+)
 DODO = "from bpfline.pipeline import *  # noqa: F403\n"
 
 
@@ -85,8 +95,8 @@ class Project:
         assert leave == 0x95  # exit
         return int(value)
 
-    def start(self, *args: str, **options: Any) -> subprocess.Popen[str]:
-        """doit with args in the background; the caller waits for it."""
+    def start(self, *args: str, before: Sequence[str] = (), **options: Any) -> subprocess.Popen[str]:
+        """doit with args in the background, started by the command before; the caller waits for it."""
         options = {
             "cwd": self.root,
             "env": self.env,
@@ -96,7 +106,7 @@ class Project:
             "text": True,
             **options,
         }
-        return subprocess.Popen([DOIT, *args], **options)
+        return subprocess.Popen([*before, DOIT, *args], **options)
 
     def doit(self, *args: str, status: int = 0, **options: Any) -> Built:
         """doit with args; it must end with status, and never with a traceback."""

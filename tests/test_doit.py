@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from bpfline.pipeline import __all__ as exported
-from conftest import Project, ended, make_project
+from conftest import NOBODY, Project, ended, make_project
 
 STAGES = ("compile", "sections", "audit", "config", "loader")
 
@@ -188,12 +188,12 @@ def test_clean_of_a_task_removes_its_targets_alone(built: Project) -> None:
 
 @pytest.mark.parametrize("as_root", [True, False])
 def test_clean_where_nothing_was_built_is_no_error(project: Project, as_root: bool) -> None:
-    user = {} if as_root or os.geteuid() else {"user": 65534, "group": 65534, "extra_groups": []}
-    for folder in (project.root, *project.root.parents[:2]) if user else ():
+    become = () if as_root or os.geteuid() else NOBODY
+    for folder in (project.root, *project.root.parents[:2]) if become else ():
         folder.chmod(0o755)
-    if user:
+    if become:
         os.chown(project.root, 65534, 65534)
-    project.doit("clean", **user)
+    project.doit("clean", before=become)
     assert entries(project) == {".gitignore"}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -35,7 +36,8 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("uprobe")
     (folder / "probed.c").write_text(_SOURCE)
     made = folder / "libbpflineprobed.so"
-    subprocess.run(["gcc", "-O1", "-shared", "-fPIC", "-o", made, "probed.c"], cwd=folder, check=True)
+    compiler = shutil.which("gcc") or "clang"  # which ./doit installs
+    subprocess.run([compiler, "-O1", "-shared", "-fPIC", "-o", made, "probed.c"], cwd=folder, check=True)
     return made
 
 

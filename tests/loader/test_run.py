@@ -17,6 +17,7 @@ import pytest
 
 import assemble
 from bpfline_loader import bundle, run, tracefs
+from conftest import NOBODY
 from running import LOADER, RUN, TERMINATING, Run, execute, mounts, program_ids, run_to_the_end, until
 
 pytestmark = pytest.mark.kernel
@@ -203,7 +204,7 @@ def test_a_bundle_for_the_other_byte_order_is_not_loaded(tmp_path: Path, hello: 
 def test_no_privilege_is_one_line_and_its_help(tmp_path: Path, hello: Path) -> None:
     for path in (tmp_path, *tmp_path.parents[:2], *hello.rglob("*")):
         path.chmod(0o755)
-    status, _, said = run_to_the_end(tmp_path, hello, user=65534, group=65534, extra_groups=[])
+    status, _, said = run_to_the_end(tmp_path, hello, before=NOBODY)
     assert status == 2
     assert "EPERM" in said and len(said.splitlines()) == 2
     assert said.splitlines()[1].startswith("  help: ")
