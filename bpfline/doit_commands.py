@@ -232,6 +232,11 @@ class Run(_InProject, cmd_run.Run):
                 say(warning)
             super().ours(pipeline, params, [f"build:{chosen}"] if chosen else args)
             status = ExitStatus.status
+            if pipeline.project.settings.set:
+                from . import set_option
+
+                for warning in set_option.warnings(pipeline.project):
+                    say(warning)
             if objects and status in (OK, REFUSED):
                 compile.write_compile_commands(pipeline.project)
             rest = self._judge_rest(pipeline, args) if self.verify_options else {}

@@ -16,8 +16,8 @@ from . import elf, spec
 from .data_maps import data_sections
 from .datasec import variables
 from .elf import ObjectFile
-from .errors import Problem, SettingsError
-from .settings import near
+from .errors import Problem, SettingsError, printable
+from .settings import FILE, near
 
 if TYPE_CHECKING:
     from .project import Project, Source
@@ -55,8 +55,29 @@ def bundle(project: Project, source: Source, values: Mapping[str, str], made: Bu
     return dataclasses.replace(changed.bundle, folder=made.folder)
 
 
+_NOBODYS = "no object has a global variable of that name"
+
+
 def check(values: Iterable[str], objects: Iterable[Path]) -> None:
     """SettingsError for a name that no object has; what cannot be read is passed over."""
+    for name, help_ in _unknown(values, objects):
+        raise SettingsError(_NOBODYS, where=f"--set {name}", help=help_)
+
+
+def warnings(project: Project) -> list[str]:
+    """The names in the project's own table that no object has; nothing before all objects were built."""
+    objects = [source.object_file for source in project.sources]
+    if not project.settings.set or not all(path.is_file() for path in objects):
+        return []
+    return [
+        f"{FILE}: warning: tool.bpfline.set.{printable(name)}: {_NOBODYS}"
+        + (f"; {printable(help_)}" if help_ else "")
+        for name, help_ in _unknown(project.settings.set, objects)
+    ]
+
+
+def _unknown(values: Iterable[str], objects: Iterable[Path]) -> list[tuple[str, str]]:
+    """Each of values that no object has, with what is near it."""
     known: set[str] = set()
     for path in objects if values else ():
         try:
@@ -64,11 +85,7 @@ def check(values: Iterable[str], objects: Iterable[Path]) -> None:
                 known |= _variables(elf.read(path, elf.parse_fast))
         except Problem:
             pass
-    for name in values:
-        if _variable(name) not in known:
-            raise SettingsError(
-                "no object has a global variable of that name", where=f"--set {name}", help=near(name, known)
-            )
+    return [(name, near(name, known)) for name in values if _variable(name) not in known]
 
 
 def _variable(name: str) -> str:

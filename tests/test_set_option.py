@@ -69,6 +69,24 @@ def test_a_name_that_no_object_has_is_said_with_near_ones(project: Project) -> N
     assert words in project.doit("run", "--for", "1", "--set", "limt=1", status=3).stderr
 
 
+def test_a_name_in_the_projects_table_that_no_object_has_is_a_warning(project: Project) -> None:
+    project.write("pyproject.toml", "[tool.bpfline]\nset = { limt = 3, limit = 2 }\n")
+    words = (
+        "pyproject.toml: warning: tool.bpfline.set.limt: no object has a global variable of that name; "
+        "did you mean 'limit'?"
+    )
+    for command in ("build", "build", "verify"):
+        said = project.doit(command).stderr
+        assert said.count("warning: ") == said.count(words) == 1
+
+
+def test_what_is_not_built_may_have_the_variable_of_a_projects_table(project: Project) -> None:
+    project.write("pyproject.toml", "[tool.bpfline]\nset = { limit = 2 }\n")
+    assert "warning: " not in project.build("build:y").stderr
+    project.write("bpf_src/x.bpf.c", "no C")
+    assert "tool.bpfline.set" not in project.build(status=1).stderr
+
+
 def test_an_unknown_name_in_an_objects_own_table_fails_its_build(project: Project) -> None:
     project.write("pyproject.toml", "[tool.bpfline.object.x]\nset = { limt = 1 }\n")
     built = project.build(status=3)
