@@ -49,10 +49,10 @@ def explained(log: bytes, program: Program, data: bytes) -> str | None:
     try:
         btf = Btf.parse(data)
         missing = _missing(btf, type_id, btf.string(access_str_off), kind)
-        place = _place(btf, program.line_info, insn)
+        where = place(btf, program.line_info, insn)
     except Problem:
         return None
-    return f"{missing} (CO-RE relocation{place})"
+    return f"{missing} (CO-RE relocation{where})"
 
 
 def _missing(btf: Btf, type_id: int, access: str, kind: int) -> str:
@@ -71,7 +71,7 @@ def _missing(btf: Btf, type_id: int, access: str, kind: int) -> str:
     return f"this kernel has nothing that matches {asked}"
 
 
-def _place(btf: Btf, line_info: bytes, insn: int) -> str:
+def place(btf: Btf, line_info: bytes, insn: int) -> str:
     """ ", at prog.c:12:7", from the last record at or before the instruction."""
     records = [each for each in struct.iter_unpack("=IIII", line_info) if each[0] <= insn]
     if not records:

@@ -21,7 +21,7 @@ from .bundle import Bundle, Program
 from .errors import KernelError, Lacking, Problem
 from .load import Attempt, load, unsupported
 from .map_set import MapSet
-from .placing import Placer
+from .placing import Placer, explained
 from .syscalls import errno_name
 
 
@@ -93,7 +93,11 @@ class Object:
             details=details,
             btf=self._bundle.btf,
         )
-        return dataclasses.replace(attempt, note="; ".join(filter(None, [attempt.note, *self.notes])))
+        names = {index: name for name, index in self._ksym_order.items()}
+        message = explained(attempt.message, attempt.log, program, names, self._bundle.btf)
+        return dataclasses.replace(
+            attempt, message=message, note="; ".join(filter(None, [attempt.note, *self.notes]))
+        )
 
     def finish(self, programs: Mapping[str, int]) -> None:
         """After the programs were loaded (fds by name): fill PROG_ARRAY slots, and keep .rodata with each

@@ -3,16 +3,22 @@
 
 from __future__ import annotations
 
+import re
 import struct
 import sys
+from collections.abc import Mapping
 
-from .bundle import INSN_SIZE, Fixup
+from .btf import Btf
+from .bundle import INSN_SIZE, Fixup, Program
+from .core_relo import place
+from .errors import Problem
 from .externs import Resolved
 
 # What libbpf makes of the call of a weak kfunc that is missing (POISON_CALL_KFUNC_BASE in src/libbpf.c):
 # a helper that no kernel has, which is refused only where it can be reached. It counts in the tag.
 _MISSING_KFUNC = 2002000000
 _CALL = 0x85  # BPF_JMP | BPF_CALL
+_MISSING = re.compile(r"(?:invalid|unknown) func unknown#(2002\d{6})\b")
 
 
 class Placer:
@@ -47,3 +53,24 @@ class Placer:
 
     def _imm(self, insn: int, value: int) -> None:
         struct.pack_into("=I", self.insns, insn * INSN_SIZE + 4, value)
+
+
+def explained(message: str, log: bytes, program: Program, names: Mapping[int, str], data: bytes) -> str:
+    """The verifier's message, or in words which missing weak kfunc it is about, and where it is called.
+
+    names: of the externs, by the index that Placer.kfunc() got. log: tells which call, where it shows
+    instructions. data: the bundle's BTF.
+    """
+    found = _MISSING.match(message)
+    name = names.get(int(found[1]) - _MISSING_KFUNC) if found else None
+    if found is None or name is None:
+        return message
+    calls = [each.insn for each in program.fixups if each.kind == "kfunc" and each.target == name]
+    reached = re.findall(rb"^(\d+): \(85\) call unknown#%b\b" % found[1].encode(), log, re.MULTILINE)
+    where = ""
+    if reached or len(calls) == 1:
+        try:
+            where = place(Btf.parse(data), program.line_info, int(reached[-1]) if reached else calls[0])
+        except Problem:
+            pass
+    return f"this kernel has no kernel function {name}, which is weak and called without a test{where}"

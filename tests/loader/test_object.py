@@ -320,6 +320,30 @@ def test_an_address_is_that_of_kallsyms() -> None:
     assert not externs.resolve_all(wanted, lambda: Btf.parse(bundle.btf))["bpf_prog_pu"].found
 
 
+KFUNCS = """
+extern void aaa_missing(void) __ksym __weak;
+extern void zzz_missing(void) __ksym __weak;
+SEC("raw_tp/sched_switch") int prog(void *ctx)
+{
+	if (bpf_get_smp_processor_id() == 1000000)
+		return 0;
+	zzz_missing();
+	return 0;
+}
+"""
+
+
+@pytest.mark.parametrize("mode", ["none", "short", "auto"])
+def test_a_missing_weak_kfunc_that_is_called_is_named_with_its_line(mode: str) -> None:
+    bundle = bundle_of(KFUNCS)
+    with opened(bundle) as object_:
+        attempt = object_.load(bundle.programs[0], mode=mode)
+    assert (attempt.verdict, attempt.errno) == ("refused", "EINVAL")
+    assert attempt.message.startswith("this kernel has no kernel function zzz_missing, which is weak")
+    line = (HEADERS + KFUNCS).split("\n").index("\tzzz_missing();") + 1
+    assert re.search(rf"prog\.bpf\.c:{line}:\d+$", attempt.message)
+
+
 # --- CO-RE ------------------------------------------------------------------------------------------
 
 CORE = """
