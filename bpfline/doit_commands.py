@@ -396,6 +396,12 @@ def _prepare(root: Path) -> None:
         owner = build.stat()
         if owner.st_uid != 0:
             privileges.lower(owner.st_uid, owner.st_gid)
+            if not os.access(__file__, os.R_OK, effective_ids=True):
+                raise Problem(
+                    f"cannot be read by the user whom {BUILD}/ belongs to, as whom this works",
+                    where=Path(__file__).parent,
+                    help="install bpfline where that user can read it, or run it as that user",
+                )
     if made:
         # Another build that starts now may take build/, or this very file, away: it makes both again.
         with suppress(Problem):
