@@ -99,7 +99,7 @@ def test_fault_01_a_call_through_a_pointer_is_refused_at_its_line_before_the_ker
 ) -> None:
     project.settings("prog", each='cflags = ["-O0"]')
     project.write("bpf_src/prog.c", BLOG)
-    built = project.doit("verify", status=1)
+    built = project.doit("verify", status=2)
     assert (
         "bpf_src/prog.c:8:2: error: calls through a pointer (callx), which the kernel does not run\n"
         "  help: compile with -O2" in built.stderr
