@@ -39,9 +39,9 @@ def judge(project: Project, source: Source, constants: Mapping[str, str], *, log
         mcpu=source.settings.mcpu or project.settings.mcpu,
         constants={**project.settings.set, **constants},
     )
-    judged = (
-        verify.verify(made.bundle, mode=log, folder=source.folder, again=again) if made.bundle.programs else []
-    )
+    judged: list[Verdict] = []
+    if made.bundle.programs:
+        judged = verify.verify(made.bundle, mode=log, folder=source.folder, again=again)
     failed = (
         Verdict(
             *(source.object, failure.program, failure.section, "", os.uname().release, verify.ERROR),
