@@ -15,7 +15,8 @@ from typing import TypeVar
 from bpf_objects import compile_bpf
 from bpfline import elf, spec
 from bpfline.settings import ObjectSettings
-from bpfline_loader.load import Attempt
+from bpfline_loader.errors import Lacking
+from bpfline_loader.load import Attempt, unsupported
 from bpfline_loader.object import opened
 
 TESTS = Path(__file__).parent
@@ -40,12 +41,15 @@ def load(source: Path) -> Attempt:
         object_file, name="example", source=source.name, settings=ObjectSettings(), clang=None, mcpu=None
     )
     (program,) = found.bundle.programs
-    with opened(found.bundle) as in_kernel:
+    try:
+        with opened(found.bundle) as in_kernel:
 
-        def once() -> Attempt:
-            return in_kernel.load(program, mode="short")
+            def once() -> Attempt:
+                return in_kernel.load(program, mode="short")
 
-        attempt = with_only(CAP_BPF, once) if "// loaded with: CAP_BPF\n" in text else once()
+            attempt = with_only(CAP_BPF, once) if "// loaded with: CAP_BPF\n" in text else once()
+    except Lacking as error:  # an extern that the kernel lacks: none of the object's programs can load
+        return unsupported(error)
     if attempt.fd is not None:
         os.close(attempt.fd)
     return attempt

@@ -119,7 +119,7 @@ ENTRIES = (
         r"^kernel (?:function )?btf_id -?\d+ |^failed to find BTF for kernel function"
         r"|<invalid kfunc call>|^(?:invalid|unknown) func unknown#2002\d{6}\b"
         r"|^cannot find address for kernel function|^ldimm64 failed to find the address for kernel symbol"
-        r"|^calling kernel function is not supported without|^this kernel has no kernel (?:function"
+        r"|^calling kernel function is not supported without|^this kernel has no (?:kernel )?(?:function"
         r"|variable) "
         r"|^kernel is missing BTF|^invalid kernel function btf_id",
         "What is declared with __ksym is not in this kernel, nor in a module that is loaded.",
