@@ -24,6 +24,9 @@ SHF_WRITE, SHF_ALLOC, SHF_EXECINSTR, SHF_COMPRESSED = 0x1, 0x2, 0x4, 0x800
 R_BPF_64_64, R_BPF_64_ABS64, R_BPF_64_ABS32, R_BPF_64_NODYLD32, R_BPF_64_32 = 1, 2, 3, 4, 10
 
 _SYMBOL_SIZE = 24  # sizeof(Elf64_Sym), elf.h
+# The kernel's own names have 511 bytes at most (KSYM_NAME_LEN); more is damage, and what looks for a like
+# name would take its time.
+_LONGEST_NAME = 4096
 # What only linked files have, and what no BPF object uses.
 _FOREIGN = frozenset(
     ("SHT_RELA", "SHT_DYNSYM", "SHT_DYNAMIC", "SHT_HASH", "SHT_GNU_HASH", "SHT_RELR", "SHT_SYMTAB_SHNDX")
@@ -177,6 +180,9 @@ def _object(file: Any, path: Path, file_size: int) -> ObjectFile:
         raise _relocations_damaged(path)
     if any(symbol.section is not None and symbol.section >= len(sections) for symbol in symbols):
         raise ObjectError("is damaged (symbols in sections that are not there)", where=path)
+    names = (*(section.name for section in sections), *(symbol.name for symbol in symbols))
+    if max(map(len, names), default=0) > _LONGEST_NAME:
+        raise ObjectError(f"is damaged (a name of more than {_LONGEST_NAME} bytes)", where=path, help=_AGAIN)
     byteorder = "little" if file.little_endian else "big"
     return ObjectFile(path, byteorder, sections, symbols, relocations)
 
@@ -253,6 +259,7 @@ def _fast(data: bytes, path: Path) -> ObjectFile:
     _usual(0 < names_index < count < _LORESERVE and start + count * entry_size <= len(data))
     headers = list(shdr.iter_unpack(data[start : start + count * entry_size]))
     names = _contents(data, headers[names_index])
+    _usual(_longest(names) <= _LONGEST_NAME)
     sections = []
     for index, header in enumerate(headers):
         name, number, flags, size = header[0], header[1], header[2], header[5]
@@ -284,6 +291,7 @@ def _symbols(headers: list[tuple[int, ...]], sections: list[Section], sym: Struc
     (table,) = tables
     strings = sections[headers[table.index][6]]
     _usual(strings.type == "SHT_STRTAB" and strings.data[:1] == b"\0" and headers[table.index][9] == sym.size)
+    _usual(_longest(strings.data) <= _LONGEST_NAME)
     symbols = []
     for name, info, other, place, value, size in sym.iter_unpack(table.data):
         kind, bind = _INFOS[info]
@@ -302,6 +310,10 @@ def _contents(data: bytes, header: tuple[int, ...]) -> bytes:
 
 def _string(strings: bytes, offset: int) -> str:
     return strings[offset : strings.index(b"\0", offset)].decode(errors="replace")
+
+
+def _longest(strings: bytes) -> int:
+    return max(map(len, strings.split(b"\0")))
 
 
 def _usual(holds: bool) -> None:
