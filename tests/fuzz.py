@@ -15,6 +15,7 @@ import faulthandler
 import functools
 import hashlib
 import io
+import itertools
 import multiprocessing
 import os
 import pickle
@@ -235,7 +236,7 @@ def _edit_type(draw: Draw, data: bytearray) -> bool:
     except Problem:  # it has been damaged before
         return False
     kinds: dict[int, list[tuple[int, int]]] = {}
-    for start, end in zip(raw.starts, [*raw.starts[1:], len(raw.words)], strict=True):
+    for start, end in itertools.pairwise([*raw.starts, len(raw.words)]):
         kinds.setdefault(raw.words[start + 1] >> 24 & 0x7F, []).append((start, end))
     if not kinds:
         return False

@@ -90,5 +90,37 @@ def test_a_section_cannot_speak_to_the_terminal(ask: Callable[[Case], Answer]) -
     assert "section \\x1b]0;gone!\\x07  is not loaded" in answer.details
 
 
+WITHOUT_KEY = "__uint(type, BPF_MAP_TYPE_HASH); __uint(max_entries, 8); __uint(key_size, 0);"
+USES = "*(volatile int *)bpf_map_lookup_elem(&none, big)"
+
+
+@pytest.mark.parametrize(
+    ("section", "value", "outcome"),
+    [
+        ("xdp", "0", "rows: accepted"),
+        ("xdp", "0 * ODD", "rows: accepted"),  # the kernel refuses its BTF
+        ("xdp", "*(volatile int *)8", "rows: refused"),
+        ("xdp", USES, "rows: error"),  # no such map can be made
+        ("xdp", "no_kfunc()", "rows: unsupported"),
+        ("no_section", "0", "rows: error"),
+    ],
+)
+def test_what_an_object_took_is_free_before_the_next_is_read(
+    section: str, value: str, outcome: str, ask: Callable[[Case], Answer]
+) -> None:
+    source = f'struct {{ {WITHOUT_KEY} }} none SEC(".maps");\n' if value == USES else ""
+    source += "extern int no_kfunc(void) __ksym;\n" if "kfunc" in value else ""
+    source += f'int big[4];\nSEC("{section}") int one(void *c) {{ return big[1] + {value}; }}\n'
+    parts = fuzz.apart(compile_bpf(HEADERS + GPL + "#define ODD 1\n" + source, name="big").read_bytes())
+    if "ODD" in value:
+        types = parts.contents[parts.names.index(".BTF")]
+        types[:] = types.replace(b"\0one\0", b"\0o-e\0")
+    parts.sections[parts.names.index(".bss")][5] = 160 << 20
+    for _ in range(3):  # together they are more than the process may have
+        answer = ask(Case("big", bytes(parts.together())))
+        assert (answer.outcome, answer.wrong) == (outcome, ""), answer
+        assert ("the kernel refuses the BTF" in answer.details) == ("ODD" in value)
+
+
 if __name__ == "__main__":
     sys.exit(fuzz.main())
