@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,13 +14,14 @@ from bpfline_loader.bundle import INSN_SIZE, Map
 from . import lines
 from .btf_ext import Ext
 from .elf import SHF_ALLOC, ObjectFile, Section, Symbol
-from .errors import AuditError, ObjectError
+from .errors import AuditError, ObjectError, printable
 from .externs import KCONFIG, KSYMS, is_extern
 from .link import Linked
 from .relocate import BPF_CALL, Functions
 from .settings import ObjectSettings
 
 LICENSE = "license"
+_AGAIN = "compile it again"
 TEXT = ".text"
 BPF_CALLX = 0x8D  # BPF_JMP|BPF_CALL|BPF_X
 # Sections with contents that are not maps and are looked into all the same, or for nobody.
@@ -46,7 +48,9 @@ class Places:
 
 def check_functions(object_file: ObjectFile) -> None:
     """ObjectError unless the functions of each section lie in it one behind the other; two names for one
-    function are well."""
+    function are well, one name for two that others see is not."""
+    code = [section for section in object_file.sections if section.executable]
+    _check_names([each for section in code for each in object_file.functions(section)], object_file)
     for section in object_file.sections:
         functions = object_file.functions(section) if section.executable else []
         if functions and section.size % INSN_SIZE:
@@ -54,7 +58,7 @@ def check_functions(object_file: ObjectFile) -> None:
                 f"section {section.name} is {section.size} bytes long, not a multiple of {INSN_SIZE}: "
                 "not whole instructions",
                 where=object_file.path,
-                help="compile it again",
+                help=_AGAIN,
             )
         places = sorted({(function.value, function.size) for function in functions})
         ends = [0, *(value + size for value, size in places)]
@@ -66,8 +70,17 @@ def check_functions(object_file: ObjectFile) -> None:
             raise ObjectError(
                 "is damaged (its functions do not fit its code)",
                 where=object_file.path,
-                help="compile it again",
+                help=_AGAIN,
             )
+
+
+def _check_names(functions: list[Symbol], object_file: ObjectFile) -> None:
+    shared = Counter(function.name for function in functions if function.bind != "STB_LOCAL")
+    twice = next((name for name, count in shared.items() if count > 1), None)
+    if not all(function.name for function in functions):
+        raise ObjectError("is damaged (a function has no name)", where=object_file.path, help=_AGAIN)
+    if twice is not None:
+        raise ObjectError(f"is damaged ({twice}() is there twice)", where=object_file.path, help=_AGAIN)
 
 
 def check_undefined(object_file: ObjectFile, btf: Btf | None, where: Places) -> None:
@@ -121,7 +134,8 @@ def unrelocated(linked: Linked, where: Places) -> tuple[str, ...]:
         return ()
     _, function = linked.functions[0]
     return (
-        f"{where(function.section, function.symbol.value)}: warning: {function.symbol.name}() has CO-RE "
+        f"{printable(where(function.section, function.symbol.value))}: warning: "
+        f"{printable(function.symbol.name)}() has CO-RE "
         "relocations, and no function or line information, without which the kernel leaves them out\n"
         "  help: compile it with -g",
     )
@@ -163,7 +177,7 @@ def license_of(object_file: ObjectFile, settings: ObjectSettings, source: str) -
     if settings.license is not None:
         return settings.license, ()
     return "", (
-        f"{source}: warning: has no license: the kernel will refuse its GPL-only helpers\n"
+        f"{printable(source)}: warning: has no license: the kernel will refuse its GPL-only helpers\n"
         f'  help: char LICENSE[] SEC("license") = "GPL"; or license = "GPL" in [tool.bpfline.object."NAME"]',
     )
 
@@ -172,7 +186,7 @@ def not_loaded(object_file: ObjectFile, maps: Collection[Map], source: str) -> t
     """A warning for each section with contents that no part of the bundle takes along."""
     taken = {each.section for each in maps}
     return tuple(
-        f"{source}: warning: section {section.name} is not loaded: nothing is known of it"
+        printable(f"{source}: warning: section {section.name} is not loaded: nothing is known of it")
         for section in object_file.sections
         if section.flags & SHF_ALLOC
         and section.size

@@ -26,6 +26,9 @@ R_BPF_64_64, R_BPF_64_ABS64, R_BPF_64_ABS32, R_BPF_64_NODYLD32, R_BPF_64_32 = 1,
 SIZE_LIMIT = 256  # MiB; no object comes near it, and what is read stands in memory several times
 
 _SYMBOL_SIZE = 24  # sizeof(Elf64_Sym), elf.h
+# The kernel's own names have 511 bytes at most (KSYM_NAME_LEN); more is damage, and what looks for a like
+# name would take its time.
+_LONGEST_NAME = 4096
 # What only linked files have, and what no BPF object uses.
 _FOREIGN = frozenset(
     ("SHT_RELA", "SHT_DYNSYM", "SHT_DYNAMIC", "SHT_HASH", "SHT_GNU_HASH", "SHT_RELR", "SHT_SYMTAB_SHNDX")
@@ -179,6 +182,9 @@ def _object(file: Any, path: Path, file_size: int) -> ObjectFile:
         raise _relocations_damaged(path)
     if any(symbol.section is not None and symbol.section >= len(sections) for symbol in symbols):
         raise ObjectError("is damaged (symbols in sections that are not there)", where=path)
+    names = (*(section.name for section in sections), *(symbol.name for symbol in symbols))
+    if max(map(len, names), default=0) > _LONGEST_NAME:
+        raise ObjectError(f"is damaged (a name of more than {_LONGEST_NAME} bytes)", where=path, help=_AGAIN)
     byteorder = "little" if file.little_endian else "big"
     return ObjectFile(path, byteorder, sections, symbols, relocations)
 
@@ -255,6 +261,7 @@ def _fast(data: bytes, path: Path) -> ObjectFile:
     _usual(0 < names_index < count < _LORESERVE and start + count * entry_size <= len(data))
     headers = list(shdr.iter_unpack(data[start : start + count * entry_size]))
     names = _contents(data, headers[names_index])
+    _usual(_longest(names) <= _LONGEST_NAME)
     sections = []
     for index, header in enumerate(headers):
         name, number, flags, size = header[0], header[1], header[2], header[5]
@@ -286,6 +293,7 @@ def _symbols(headers: list[tuple[int, ...]], sections: list[Section], sym: Struc
     (table,) = tables
     strings = sections[headers[table.index][6]]
     _usual(strings.type == "SHT_STRTAB" and strings.data[:1] == b"\0" and headers[table.index][9] == sym.size)
+    _usual(_longest(strings.data) <= _LONGEST_NAME)
     symbols = []
     for name, info, other, place, value, size in sym.iter_unpack(table.data):
         kind, bind = _INFOS[info]
@@ -304,6 +312,10 @@ def _contents(data: bytes, header: tuple[int, ...]) -> bytes:
 
 def _string(strings: bytes, offset: int) -> str:
     return strings[offset : strings.index(b"\0", offset)].decode(errors="replace")
+
+
+def _longest(strings: bytes) -> int:
+    return max(map(len, strings.split(b"\0")))
 
 
 def _usual(holds: bool) -> None:

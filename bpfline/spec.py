@@ -100,7 +100,8 @@ def _spec(
             audit.check_instructions(linked, where)
             programs.append(_program(section, entry, kind, linked, settings))
         except Problem as problem:
-            failures.append(Failure(entry.name, section.name, problem))
+            # Its traceback would hold on to this frame, and to the whole object.
+            failures.append(Failure(entry.name, section.name, problem.with_traceback(None)))
         else:
             warnings += audit.unrelocated(linked, where)
     bundle = Bundle(

@@ -20,29 +20,28 @@ class MapSet:
     """fds: by the maps' names. values: of struct_ops maps, those that are not created on their own too.
     notes: what the kernel took only in part."""
 
-    def __init__(self, bundle: Bundle, btf_fd: int, btf: Callable[[], Btf], hold: Callable[[int], int]):
-        """hold gets each fd, to close it, and gives it back."""
+    def __init__(self, bundle: Bundle, btf_fd: int):
         self.fds: dict[str, int] = {}
         self.values: dict[str, KernelValue] = {}
         self.notes: list[str] = []
         self._bundle = bundle
         self._btf_fd = btf_fd
-        self._btf = btf
-        self._hold = hold
 
-    def create(self, present: Mapping[str, int]) -> None:
+    def create(self, present: Mapping[str, int], btf: Callable[[], Btf], hold: Callable[[int], int]) -> None:
         """Make the maps and put into them what they hold before programs are loaded.
 
         present: fds of those that are there already (pinned ones); they stay the caller's, and as they are.
-        KernelError where one cannot be made.
+        hold gets each fd, to close it, and gives it back. KernelError where one cannot be made.
         """
+        # Kept, btf and hold would lead back to the object: its memory, with all of its data, would not be
+        # free when the next one is read.
         for wanted in self._bundle.maps:
             if wanted.struct_ops is not None:
-                self.values[wanted.name] = struct_ops.laid_out(wanted, wanted.struct_ops, self._btf())
+                self.values[wanted.name] = struct_ops.laid_out(wanted, wanted.struct_ops, btf())
             if wanted.name in present:
                 self.fds[wanted.name] = present[wanted.name]
             elif wanted.autocreate:
-                self.fds[wanted.name] = self._create(wanted)
+                self.fds[wanted.name] = self._create(wanted, btf, hold)
         for wanted in self._bundle.maps:
             if wanted.slots and wanted.type != "prog_array" and wanted.name not in present:
                 targets = {slot.target: self.fd(slot.target) for slot in wanted.slots}
@@ -57,11 +56,11 @@ class MapSet:
                 f"map {name} is not created unless it is asked for", errno="EINVAL", where=name
             ) from None
 
-    def _create(self, wanted: Map) -> int:
+    def _create(self, wanted: Map, btf: Callable[[], Btf], hold: Callable[[int], int]) -> int:
         contents = wanted.data
         if wanted.section == KCONFIG:
             externs = [extern for extern in self._bundle.externs if extern.kind == "kconfig"]
-            contents = kconfig.contents(externs, self._btf(), wanted.value_size)
+            contents = kconfig.contents(externs, btf(), wanted.value_size)
         inner = -1
         module = 0
         attr = maps.attributes(wanted, self._btf_fd)
@@ -73,7 +72,7 @@ class MapSet:
                 value = self.values[wanted.name]
                 flags = attr.map_flags | (struct_ops.BPF_F_LINK if wanted.struct_ops.link else 0)
                 if value.btf_id:
-                    module = self._hold(bpf_btf.btf_fd(value.btf_id))
+                    module = hold(bpf_btf.btf_fd(value.btf_id))
                     flags |= struct_ops.BPF_F_VTYPE_BTF_OBJ_FD
                 attr = dataclasses.replace(
                     attr,
@@ -92,5 +91,5 @@ class MapSet:
                 os.close(inner)
         if note:
             self.notes.append(f"map {wanted.name}: {note}")
-        maps.fill(wanted, self._hold(fd), contents)
+        maps.fill(wanted, hold(fd), contents)
         return fd

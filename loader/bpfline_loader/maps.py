@@ -118,7 +118,7 @@ def create(wanted: Map, attr: MapAttr) -> tuple[int, str]:
         try:
             return map_create(each), note
         except OSError as error:
-            failure = error
+            failure = error.with_traceback(None)  # which would hold on to this frame, and to the object
     raise refused(wanted, failure)
 
 

@@ -61,8 +61,8 @@ class Object:
         if self._btf_problem is not None and any(each.struct_ops for each in bundle.maps):
             raise self._btf_problem  # the kernel makes no such map without (kernel_needs_btf in libbpf)
         self._externs = externs.resolve_all(bundle.externs, lambda: self._btf)
-        self._maps = MapSet(bundle, self._btf_fd, lambda: self._btf, self._hold)
-        self._maps.create(present)
+        self._maps = MapSet(bundle, self._btf_fd)
+        self._maps.create(present, lambda: self._btf, self._hold)
         self.notes += self._maps.notes
         self._callbacks = {
             callback.program: (callback, value)
@@ -240,7 +240,7 @@ class Object:
         try:
             fd, note = btf_load.load(self._bundle.btf, self._bundle.object)
         except KernelError as error:
-            self._btf_problem = error
+            self._btf_problem = error.with_traceback(None)  # which would hold on to this object
             self.notes.append(f"without func_info and line_info: {error.what}")
             return 0
         except Problem as error:  # damaged

@@ -110,7 +110,10 @@ def _judging(bundle: Bundle) -> Iterator[_Judge]:
                 os.close(attempt.fd)
             return _row(attempt, blank, path)
 
-        yield judge
+        try:
+            yield judge
+        finally:
+            opening.clear()  # a Problem has a traceback, which holds on to all that stands here
 
 
 def _opened(bundle: Bundle, stack: ExitStack) -> Object | Problem:
