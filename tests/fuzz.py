@@ -529,9 +529,9 @@ def _judged(case: Case, path: Path) -> tuple[str, str, str]:
             said = str(problem)
             return "problem", _unclear(said), said
         for shape in ("table", "json"):
-            verify_files.show(judged.verdicts, shape)
+            verify_files.show(judged, shape)
     with contextlib.redirect_stdout(io.TextIOWrapper(io.BytesIO(), "utf-8")):
-        verify_files.show(judged.verdicts, "csv")
+        verify_files.show(judged, "csv")
     said, shown = err.getvalue(), out.getvalue()
     details = f"{said}\n{shown}"
     wrong = _unclear(said) or _unclear(shown)
