@@ -396,10 +396,13 @@ def _prepare(root: Path) -> None:
         owner = build.stat()
         if owner.st_uid != 0:
             privileges.lower(owner.st_uid, owner.st_gid)
-            if not os.access(__file__, os.R_OK, effective_ids=True):
+            unreadable = [
+                file for file in (__file__, os.__file__) if not os.access(file, os.R_OK, effective_ids=True)
+            ]
+            if unreadable:
                 raise Problem(
                     f"cannot be read by the user whom {BUILD}/ belongs to, as whom this works",
-                    where=Path(__file__).parent,
+                    where=Path(unreadable[0]).parent,
                     help="install bpfline where that user can read it, or run it as that user",
                 )
     if made:

@@ -8,6 +8,8 @@ import ctypes
 import os
 import re
 import struct
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +25,22 @@ _libc = ctypes.CDLL(None)
 
 # enum bpf_cmd, linux/bpf.h
 _NEXT_ID = {"program": 11, "map": 12, "btf": 23, "link": 31}
+
+
+def who_can_run_us() -> int:
+    """65534 where any user can run this Python, else 0: root's own Python (below /root) is no other's, and
+    what is started with it stays root."""
+    try:
+        words = [sys.executable, "-c", "import shlex, bpfline_loader.privileges"]
+        nobody = {"user": 65534, "group": 65534, "extra_groups": []}
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        return (
+            0
+            if subprocess.run(words, cwd="/", env=environment, capture_output=True, **nobody).returncode
+            else 65534
+        )
+    except PermissionError:
+        return 0
 
 
 def ids(kind: str) -> set[int]:

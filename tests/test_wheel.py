@@ -37,7 +37,7 @@ def test_the_wheel_works_beside_a_users_own_loader(tmp_path: Path) -> None:
         "bpfline_loader",
         wheel.name.removesuffix("-py3-none-any.whl") + ".dist-info",
     }
-    templates = {f"bpfline/templates/{path.name}" for path in (ROOT / "bpfline/templates").iterdir()}
+    templates = {f"bpfline/templates/{path.name}" for path in (ROOT / "bpfline/templates").glob("*.j2")}
     assert templates and templates | {"bpfline/py.typed", "bpfline_loader/py.typed"} <= files
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in files)
     with tarfile.open(source) as archive:

@@ -57,8 +57,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says. The exit status (docs/exit-status.md)."""
     given = _parser().parse_args(arguments)
     status = errors.OK
-    if os.geteuid() == 0:
-        _read_own_code(given.command)
     privileges.lower_to_owner(given.bundles)
     bundles = []
     for folder in given.bundles:
@@ -74,20 +72,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if bundles and given.command == "verify":
         return max(status, _verify(bundles, given))
     return status
-
-
-def _read_own_code(command: str) -> None:
-    """Import what command needs: a bundle's owner may not be able to read this package (/root is closed)."""
-    import json  # noqa: F401
-
-    from . import description, table, verdict, workers  # noqa: F401
-
-    if command == "run":
-        from . import run  # noqa: F401
-    else:
-        from . import verify
-
-        verify.loader_digest()
 
 
 def _verify(bundles: Sequence[bundle.Bundle], given: argparse.Namespace) -> int:

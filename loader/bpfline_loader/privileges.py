@@ -38,7 +38,8 @@ def _login(uid: int) -> str:
 def lower_to_owner(folders: Sequence[Path]) -> None:
     """From root to the user whom all of folders belong to, so that what is written there is theirs.
 
-    Nothing where they belong to several or to root, or where that user could not use them.
+    Nothing where they belong to several or to root, or where that user could not use them, or not read
+    this program (a Python below /root, say).
     """
     if os.geteuid() != 0:
         return
@@ -50,7 +51,9 @@ def lower_to_owner(folders: Sequence[Path]) -> None:
     if uid == 0:
         return
     lower(uid, gid)
-    if not all(os.access(folder, os.R_OK | os.W_OK | os.X_OK, effective_ids=True) for folder in folders):
+    usable = (os.access(folder, os.R_OK | os.W_OK | os.X_OK, effective_ids=True) for folder in folders)
+    code = (os.access(file, os.R_OK, effective_ids=True) for file in (__file__, os.__file__))
+    if not all((*usable, *code)):
         os.seteuid(0)
         os.setegid(0)
         os.setgroups(groups)
