@@ -55,6 +55,7 @@ def _verify(args: argparse.Namespace) -> int:
         log="none" if log_dir is None else args.log or "auto",
         log_dir=log_dir,
         report=args.report is not None,
+        reasons=not args.csv,
         type=args.type,
         constants=verify_files.constants(args.set),
     )
@@ -94,7 +95,9 @@ def _verify_arguments(parser: argparse.ArgumentParser) -> None:
     shape.add_argument("--csv", action="store_true", help="the same, one line for each program")
     parser.add_argument("--log-dir", type=Path, metavar="DIR", help="keep the verifier's logs there")
     parser.add_argument("--report", type=Path, metavar="DIR", help="write reports there: docs/reports.md")
-    parser.add_argument("--log", choices=("auto", "full", "short", "none"), help="which logs (auto)")
+    parser.add_argument(
+        "--log", choices=("auto", "full", "short", "refused", "none"), help="which logs (auto)"
+    )
     parser.add_argument(
         "--type", metavar="TYPE", help="of freplace, and of programs whose section does not tell"
     )

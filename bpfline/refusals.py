@@ -6,6 +6,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bpfline_loader.verdict import Verdict
@@ -20,27 +21,38 @@ MOST = 20  # that are shown: with more, one cause is often behind all of them
 _LINES = 15  # of each
 
 
-def explained(results: Iterable[Result]) -> dict[Verdict, Diagnosis]:
-    """The diagnoses of those refusals that were not expected, or not like this."""
+def explained(results: Iterable[Result]) -> dict[Verdict, Reason]:
+    """Why programs were refused: of those refusals that were not expected, or not like this."""
     from .report.results import FAILED
 
     return {
-        row.verdict: row.diagnosis
+        row.verdict: reason(row.diagnosis)
         for row in results
         if row.diagnosis is not None and row.verdict.verdict == "refused" and row.outcome == FAILED
     }
 
 
-def show(found: Sequence[Diagnosis]) -> None:
-    """Print each in short on standard output."""
+@dataclass(frozen=True)
+class Reason:
+    """A diagnosis as it is shown: text for standard output, brief for JSON."""
+
+    text: str
+    brief: dict[str, Any]
+
+
+def reason(found: Diagnosis) -> Reason:
     from .diagnosis import to_text
 
-    colour = in_colour(sys.stdout)
     width = shutil.get_terminal_size((100, 24)).columns if sys.stdout.isatty() else 100
-    for each in found[:MOST]:
-        print("\n" + to_text(each, colour=colour, width=width, most=_LINES), end="")
-    if len(found) > MOST:
-        print(f"\n{len(found) - MOST} more refusals: --json, or a log with bpfline explain")
+    return Reason(to_text(found, colour=in_colour(sys.stdout), width=width, most=_LINES), brief(found))
+
+
+def show(reasons: Sequence[Reason]) -> None:
+    """Print each in short on standard output."""
+    for each in reasons[:MOST]:
+        print("\n" + each.text, end="")
+    if len(reasons) > MOST:
+        print(f"\n{len(reasons) - MOST} more refusals: --json, or a log with bpfline explain")
 
 
 def brief(found: Diagnosis) -> dict[str, Any]:

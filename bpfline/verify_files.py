@@ -8,7 +8,6 @@ import hashlib
 import os
 import stat
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -16,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bpfline_loader import load, log, table, verdict, verify, workers
+from bpfline_loader import load, table, verdict, verify, workers
 from bpfline_loader.bundle import Bundle
 from bpfline_loader.verdict import Verdict
 
@@ -27,6 +26,7 @@ from .settings import ObjectSettings
 from .terminal import say
 
 if TYPE_CHECKING:
+    from .refusals import Reason
     from .report.results import Result
 
 _EM_BPF = 247  # linux/elf-em.h
@@ -36,23 +36,25 @@ _EM_BPF = 247  # linux/elf-em.h
 class Options:
     """log: one of log.MODES. log_dir: where logs and verdict.json go, or None. type: that of programs
     whose section does not tell, and of freplace. constants: values for global variables. report: whether
-    the results for reports are wanted."""
+    the results for reports are wanted; reasons: whether somebody reads why programs were refused."""
 
     log: str = "none"
     log_dir: Path | None = None
     type: str | None = None
     constants: Mapping[str, str] = field(default_factory=dict)
     report: bool = False
+    reasons: bool = True
 
 
 @dataclass(frozen=True)
 class Judged:
-    """What became of one file. said: for standard error. results: the verdicts with what reports tell of
-    them; without reports, those of refused programs."""
+    """What became of one file. said: for standard error. reasons: why programs were refused. results: what
+    reports tell of the verdicts, empty without reports."""
 
     verdicts: tuple[Verdict, ...] = ()
     said: tuple[str, ...] = ()
     status: int = OK
+    reasons: Mapping[Verdict, Reason] = field(default_factory=dict)
     results: tuple[Result, ...] = ()
 
 
@@ -84,7 +86,8 @@ def run(paths: Sequence[Path], options: Options, *, jobs: int | None = None) -> 
         say(words)
     verdicts = tuple(row for each in judged for row in each.verdicts)
     status = max((table.status(verdicts), *(each.status for each in judged)))
-    return Judged(verdicts, (), status, tuple(row for each in judged for row in each.results))
+    reasons = {row: reason for each in judged for row, reason in each.reasons.items()}
+    return Judged(verdicts, (), status, reasons, tuple(row for each in judged for row in each.results))
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
@@ -162,22 +165,30 @@ def _object(object_file: ObjectFile, name: str, home: str, options: Options) -> 
         freplace=options.type,
     )
     bundle = dataclasses.replace(made.bundle, object=name)
-    folder = None if options.log_dir is None else options.log_dir / home
-    rows = [
-        _naming_type(row, options)
-        for row in verify.verify(bundle, mode=options.log, folder=folder, again=True)
-    ]
     failed = [
         dataclasses.replace(_blank(name), program=failure.program, section=failure.section,
                             message=failure.problem.what)
         for failure in made.failures
     ]  # fmt: skip
-    return Judged(
-        (*rows, *failed),
-        (*made.warnings, *(str(failure.problem) for failure in made.failures)),
-        results=_results((*rows, *failed), bundle, object_file.path, options)
-        or _refused(rows, bundle, object_file.path),
-    )
+    rows, logs = _verdicts(bundle, home, options)
+    reasons, results = _told((*rows, *failed), bundle, object_file.path, options, logs)
+    said = (*made.warnings, *(str(failure.problem) for failure in made.failures))
+    return Judged((*rows, *failed), said, reasons=reasons, results=results)
+
+
+def _verdicts(bundle: Bundle, home: str, options: Options) -> tuple[list[Verdict], dict[Verdict, bytes]]:
+    """The kernel's verdicts; where no logs are kept and reasons are wanted, the logs of refused programs."""
+    if options.log_dir is not None:
+        rows = verify.verify(bundle, mode=options.log, folder=options.log_dir / home, again=True)
+        return [_naming_type(row, options) for row in rows], {}
+    logs: dict[Verdict, bytes] = {}
+
+    def heard(row: Verdict, log: bytes) -> None:
+        if row.verdict == load.REFUSED:
+            logs[row] = log
+
+    rows = verify.verify(bundle, mode="refused", again=True, heard=heard if options.reasons else None)
+    return [_naming_type(row, options) for row in rows], logs
 
 
 def _naming_type(row: Verdict, options: Options) -> Verdict:
@@ -192,39 +203,30 @@ def _naming_type(row: Verdict, options: Options) -> Verdict:
 def _unreadable(name: str, problem: Problem, path: Path, options: Options) -> Judged:
     row = dataclasses.replace(_blank(name), message=problem.what)
     said, status = (str(problem),), max(UNABLE, problem.status)
-    return Judged((row,), said, status, results=_results((row,), None, path, options))
+    reasons, results = _told((row,), None, path, options, {})
+    return Judged((row,), said, status, reasons, results)
 
 
-def _results(
-    rows: Sequence[Verdict], bundle: Bundle | None, path: Path, options: Options
-) -> tuple[Result, ...]:
-    """What reports tell of rows; worked out here, for the parent does not get the bundle."""
-    if not options.report:
-        return ()
+def _told(
+    rows: Sequence[Verdict],
+    bundle: Bundle | None,
+    path: Path,
+    options: Options,
+    logs: Mapping[Verdict, bytes],
+) -> tuple[dict[Verdict, Reason], tuple[Result, ...]]:
+    """Why programs were refused, and what reports tell; worked out where the bundle is, by the worker."""
+    told = rows if options.report else [row for row in rows if row.verdict == load.REFUSED]
+    if not told or not (options.report or options.reasons):
+        return {}, ()
     from .report import results
 
-    return results.of_object(rows, bundle, source=None, object_file=path)
-
-
-def _refused(rows: Sequence[Verdict], bundle: Bundle, path: Path) -> tuple[Result, ...]:
-    """Why programs were refused. Where no logs were asked for, each is loaded once more for one."""
-    refused = [row for row in rows if row.verdict == load.REFUSED]
-    if not refused:
-        return ()
-    from .report import results
-
-    if refused[0].log is not None:
-        return results.of_object(refused, bundle, source=None, object_file=path)
-    # One that took the verifier longer would give no more with a log (log.levels).
-    short = [row for row in refused if (row.processed_insns or 0) <= log.BRANCHES_UP_TO][: refusals.MOST]
-    programs = tuple(program for program, row in zip(bundle.programs, rows, strict=True) if row in short)
-    with tempfile.TemporaryDirectory(prefix="bpfline-") as folder:
-        again = verify.verify(dataclasses.replace(bundle, programs=programs), folder=Path(folder), again=True)
-        found = results.of_object(again, bundle, source=None, object_file=path)
-    of = {row: dataclasses.replace(each, verdict=row) for row, each in zip(short, found, strict=True)}
-    others = [row for row in refused if row not in of]
-    of |= {each.verdict: each for each in results.of_object(others, bundle, source=None, object_file=path)}
-    return tuple(of[row] for row in refused)
+    found = results.of_object(told, bundle, source=None, object_file=path, logs=logs)
+    reasons = {
+        each.verdict: refusals.reason(each.diagnosis)
+        for each in found
+        if options.reasons and each.diagnosis is not None
+    }
+    return reasons, found if options.report else ()
 
 
 def _blank(name: str) -> Verdict:
@@ -239,12 +241,12 @@ def constants(words: Sequence[str]) -> dict[str, str]:
 def show(judged: Judged, shape: str) -> None:
     """Print verdicts as "json", "csv" or as a "table" for people, with the reasons of refusals."""
     verdicts = judged.verdicts
-    why = {row.verdict: row.diagnosis for row in judged.results if row.diagnosis is not None}
+    why = judged.reasons
     if shape == "json":
         import json
 
         rows = [
-            {**dataclasses.asdict(row), "diagnosis": refusals.brief(why[row]) if row in why else None}
+            {**dataclasses.asdict(row), "diagnosis": why[row].brief if row in why else None}
             for row in verdicts
         ]
         print(json.dumps({"schema": verdict.SCHEMA, "results": rows}, indent=1))

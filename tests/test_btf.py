@@ -107,10 +107,12 @@ def test_each_name_of_the_kernel_is_found_where_bpftool_has_it_first(kernel: Btf
         first.setdefault((Kind[str(shape["kind"])], str(shape["name"])), int(shape["id"]))
     wanted = sorted(key for key in first if key[1] != "(anon)")[::400]
     assert len(wanted) > 100
-    assert kernel.find_many(wanted) == {key: first[key] for key in wanted}
+    assert {(kind, name): kernel.find(name, kind) for kind, name in wanted} == {
+        key: first[key] for key in wanted
+    }
     ends = [(kind, name[1:]) for kind, name in wanted if len(name) > 4 and (kind, name[1:]) not in first]
     assert ends
-    assert kernel.find_many(ends) == {}
+    assert {kernel.find(name, kind) for kind, name in ends} == {None}
 
 
 def test_a_kind_that_only_the_layout_section_knows_is_stepped_over() -> None:
@@ -210,7 +212,9 @@ def read_everything(btf: Btf) -> None:
                 ask(type_id)
             except BtfError:
                 pass
-    btf.find_many([(kind, name) for kind in Kind for name in ("prog", "int", "", "nested", "no\0ne")])
+    for name in ("prog", "int", "", "nested", "no\0ne"):
+        for kind in Kind:
+            btf.find(name, kind)
 
 
 GOOD = [section(compile_bpf(source)) for source in (DATA, EXTERNS, CORE)]

@@ -123,9 +123,14 @@ def _bundle(folder: Path) -> Bundle | None:
 
 
 def of_object(
-    verdicts: Sequence[Verdict], bundle: Bundle | None, *, source: str | None, object_file: Path
+    verdicts: Sequence[Verdict],
+    bundle: Bundle | None,
+    *,
+    source: str | None,
+    object_file: Path,
+    logs: Mapping[Verdict, bytes] | None = None,
 ) -> tuple[Result, ...]:
-    """The results of one object. bundle: None where it could not be read."""
+    """The results of one object. bundle: None where it could not be read. logs: those that no file has."""
     programs = {(each.name, each.section): each for each in bundle.programs} if bundle else {}
     rows = []
     for verdict in verdicts:
@@ -135,19 +140,24 @@ def of_object(
         where = source or (function.file if function else None)
         log = None if verdict.log is None else Path(verdict.log)
         rows.append(
-            Result(verdict, where, object_file, function, lines, log, _diagnosis(verdict, lines, log))
+            Result(
+                verdict, where, object_file, function, lines, log, _diagnosis(verdict, lines, log, logs or {})
+            )
         )
     return tuple(rows)
 
 
-def _diagnosis(verdict: Verdict, lines: ProgramLines | None, log: Path | None) -> Diagnosis | None:
+def _diagnosis(
+    verdict: Verdict, lines: ProgramLines | None, log: Path | None, logs: Mapping[Verdict, bytes]
+) -> Diagnosis | None:
     """Why a program was refused: of its log, or where none was kept of the verifier's last words."""
     if verdict.verdict != REFUSED:
         return None
     from ..diagnosis import diagnose  # most programs are accepted
 
     try:
-        words = log.read_bytes() if log else verdict.message.replace("; ", "\n").encode()
+        kept = log.read_bytes() if log else logs.get(verdict)
     except OSError as error:
         raise Problem(f"cannot be read: {error.strerror}", where=log) from None
+    words = kept or verdict.message.replace("; ", "\n").encode()
     return diagnose(words, lines, program=verdict.program, errno=verdict.errno)

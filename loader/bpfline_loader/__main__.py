@@ -44,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--for", dest="seconds", metavar="SECONDS", type=seconds, help="end after so long")
     verify = commands.add_parser("verify", help="have the kernel's verifier judge every program")
     verify.add_argument("--json", action="store_true", help="the verdicts as JSON")
-    verify.add_argument("--log", choices=("auto", "full", "short", "none"), default="auto")
+    verify.add_argument("--log", choices=("auto", "full", "short", "refused", "none"), default="auto")
     verify.add_argument("--again", action="store_true", help="also what has not changed since the last time")
     for command in (run, verify):
         command.add_argument(

@@ -28,8 +28,9 @@ STATS = 4  # the verifier's words and figures, without instructions
 # auto   all that a reader can use: see levels()
 # full   every path, whatever it costs
 # short  level 4 only: why a program was refused, and the figures
+# refused  as auto for a program that is refused, as short for others
 # none   level 4 for verdict and figures, and nothing kept
-MODES = ("auto", "full", "short", "none")
+MODES = ("auto", "full", "short", "refused", "none")
 EVERY_PATH_UP_TO = 2_000  # processed instructions
 BRANCHES_UP_TO = 100_000
 
@@ -121,7 +122,7 @@ def levels(mode: str, processed: int | None, refused: bool) -> tuple[int, ...]:
     """
     if mode == "full":
         return (EVERY_PATH | STATS, BRANCHES | STATS) if refused else (EVERY_PATH | STATS,)
-    if mode != "auto" or processed is None:
+    if not (mode == "auto" or (mode == "refused" and refused)) or processed is None:
         return ()
     if processed <= EVERY_PATH_UP_TO:
         return (EVERY_PATH | STATS,)

@@ -31,13 +31,19 @@ _SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.]{0,99}")
 
 
 def verify(
-    bundle: Bundle, *, mode: str = "auto", folder: Path | None = None, again: bool = False
+    bundle: Bundle,
+    *,
+    mode: str = "auto",
+    folder: Path | None = None,
+    again: bool = False,
+    heard: Callable[[Verdict, bytes], object] | None = None,
 ) -> list[Verdict]:
     """The running kernel's verdict on each program of bundle, in its order.
 
     mode: which logs are kept, one of log.MODES. Logs and verdict.json go to verifier/<uname -r>/ in
-    folder, or in the bundle's own folder; with neither, nothing is kept. A verdict that stands there
-    for the same program, kernel, loader and mode is taken over (cached), unless again. One program's
+    folder, or in the bundle's own folder; with neither, heard gets each verdict with its log, and nothing
+    is kept. A verdict that stands there for the same program, kernel, loader and mode is taken over
+    (cached), unless again. One program's
     failure does not stop the others, but a map that cannot be made or an extern that cannot be found
     stops all, as with libbpf. Problem where a file cannot be written.
     """
@@ -59,8 +65,9 @@ def verify(
         for program in bundle.programs
     ]
     if home is None:
-        with _judging(bundle) as judge:
-            return [judge(program, blank, None, "none") for program, blank in zip(bundle.programs, blanks)]  # noqa: B905
+        with _judging(bundle, heard) as judge:
+            log_mode = "none" if heard is None else mode
+            return [judge(program, blank, None, log_mode) for program, blank in zip(bundle.programs, blanks)]  # noqa: B905
 
     place = home / "verifier" / release
     earlier = {} if again else {(row.program, row.section): row for row in verdict.read(place / verdict.FILE)}
@@ -87,7 +94,7 @@ def verify(
 
 
 @contextmanager
-def _judging(bundle: Bundle) -> Iterator[_Judge]:
+def _judging(bundle: Bundle, heard: Callable[[Verdict, bytes], object] | None = None) -> Iterator[_Judge]:
     """Gives a function that loads a program and lets it go again; the object is opened when it is first
     called, once."""
     with ExitStack() as stack:
@@ -108,7 +115,10 @@ def _judging(bundle: Bundle) -> Iterator[_Judge]:
                 return dataclasses.replace(blank, errno=name, message=message)
             if attempt.fd is not None:
                 os.close(attempt.fd)
-            return _row(attempt, blank, path)
+            row = _row(attempt, blank, path)
+            if heard is not None:
+                heard(row, attempt.log)
+            return row
 
         try:
             yield judge

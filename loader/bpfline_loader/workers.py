@@ -70,15 +70,15 @@ def each(work: Callable[[int], Any], items: list[int], jobs: int) -> Generator[t
             ready, _, _ = select.select(list(workers), [], [])
             for answers in ready:
                 worker = workers[answers]
-                done, result = worker.item, _read(worker)
-                if result is None or not pending:
+                done, answer = worker.item, _read(worker)
+                how = ""
+                if not answer or not pending:
                     del workers[answers]
                     how = _end(worker)
-                    result = Crash(how) if result is None else result
-                else:
+                else:  # before anything else, for it waits
                     worker.item = pending.pop()
                     os.write(worker.requests, worker.item.to_bytes(_HEAD, "little"))
-                yield done, result
+                yield done, pickle.loads(answer) if answer else Crash(how)  # from our own child
     finally:
         for worker in workers.values():
             os.kill(worker.pid, signal.SIGKILL)
@@ -127,12 +127,11 @@ def _serve(work: Callable[[int], Any], requests: int, answers: int) -> NoReturn:
         os._exit(status)
 
 
-def _read(worker: _Worker) -> Any:
-    """A worker's answer; None where it ended instead."""
+def _read(worker: _Worker) -> bytes:
+    """A worker's answer, none where it ended instead."""
     with open(worker.answers, "rb", buffering=0, closefd=False) as file:
         head = _exactly(file, _HEAD)
-        answer = _exactly(file, int.from_bytes(head, "little")) if head else b""
-    return pickle.loads(answer) if answer else None  # from our own child
+        return _exactly(file, int.from_bytes(head, "little")) if head else b""
 
 
 def _exactly(file: Any, size: int) -> bytes:

@@ -56,6 +56,10 @@ def before_6_4(code: bytes) -> log.Load:
         ("full", 1_000_000, False, (6,)),
         ("full", 1_000_000, True, (6, 5)),
         ("short", 1, True, ()),
+        ("refused", 1, False, ()),
+        ("refused", 2_000, True, (6,)),
+        ("refused", 2_001, True, (5,)),
+        ("refused", 100_001, True, ()),
     ],
 )
 def test_the_level_follows_from_cost_and_verdict(
