@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import functools
 import os
 import struct
 from dataclasses import dataclass
@@ -165,7 +166,12 @@ def _lacks_type(name: str, number: int) -> bool:
 def _forbidden_to_all() -> bool:
     """Whether EPERM is no matter of privilege: nothing is known that this process lacks, and the kernel
     loads its other programs."""
-    return not hints.forbidders(hints.LOAD) and not _smallest(bpf.PROG_TYPES["kprobe"]).answer.errno
+    return not hints.forbidders(hints.LOAD) and _loads_kprobes()
+
+
+@functools.lru_cache(maxsize=1)
+def _loads_kprobes() -> bool:
+    return not _smallest(bpf.PROG_TYPES["kprobe"]).answer.errno
 
 
 def _smallest(number: int) -> log.Capture:

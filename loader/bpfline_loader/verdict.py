@@ -61,12 +61,13 @@ _TYPES = {
 
 def to_json(results: Sequence[Verdict]) -> dict[str, Any]:
     """What verdict.json and --json hold."""
-    return {"schema": SCHEMA, "results": [dataclasses.asdict(result) for result in results]}
+    return {"schema": SCHEMA, "results": [dict(vars(result)) for result in results]}
 
 
 def encode(results: Sequence[Verdict]) -> bytes:
-    """to_json() as the bytes of a file."""
-    return (json.dumps(to_json(results), indent=1) + "\n").encode()
+    """to_json() as the bytes of a file, a line for each result."""
+    rows = ",\n  ".join(map(json.dumps, to_json(results)["results"]))
+    return f'{{"schema": {SCHEMA}, "results": [\n  {rows}\n]}}\n'.encode()
 
 
 def read(path: Path) -> list[Verdict]:
