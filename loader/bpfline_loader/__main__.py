@@ -56,25 +56,26 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says. The exit status (docs/exit-status.md)."""
     given = _parser().parse_args(arguments)
-    status = errors.OK
     privileges.lower_to_owner(given.bundles)
-    bundles = []
+    return _verify(given) if given.command == "verify" else _run(given)
+
+
+def _run(given: argparse.Namespace) -> int:
+    status, bundles = errors.OK, []
     for folder in given.bundles:
         try:
             bundles.append(bundle.read(folder))
         except Problem as problem:
             print(problem, file=sys.stderr)
             status = max(status, problem.status)
-    if bundles and given.command == "run" and status == errors.OK:
-        from .run import run
+    if status != errors.OK:
+        return status
+    from .run import run
 
-        return run(bundles, seconds=given.seconds)
-    if bundles and given.command == "verify":
-        return max(status, _verify(bundles, given))
-    return status
+    return run(bundles, seconds=given.seconds)
 
 
-def _verify(bundles: Sequence[bundle.Bundle], given: argparse.Namespace) -> int:
+def _verify(given: argparse.Namespace) -> int:
     import json
 
     from . import table, verdict, workers
@@ -82,18 +83,18 @@ def _verify(bundles: Sequence[bundle.Bundle], given: argparse.Namespace) -> int:
 
     def judge(index: int) -> list[verdict.Verdict] | tuple[str, int]:
         try:
-            return verify(bundles[index], mode=given.log, again=given.again)
+            return verify(bundle.read(given.bundles[index]), mode=given.log, again=given.again)
         except Problem as problem:
             return str(problem), problem.status
 
     status = errors.OK
-    numbers = list(range(len(bundles)))
-    found = dict(workers.each(judge, numbers, workers.count(len(bundles))))
+    numbers = list(range(len(given.bundles)))
+    found = dict(workers.each(judge, numbers, workers.count(len(numbers))))
     verdicts: list[verdict.Verdict] = []
     for number in numbers:
         result = found[number]
         if isinstance(result, workers.Crash):
-            problem = Problem(f"its worker ended with {result.how}", where=bundles[number].folder)
+            problem = Problem(f"its worker ended with {result.how}", where=given.bundles[number])
             result = str(problem), problem.status
         if isinstance(result, tuple):
             print(result[0], file=sys.stderr)

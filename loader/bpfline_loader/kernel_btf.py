@@ -11,7 +11,7 @@ import functools
 import os
 from dataclasses import dataclass
 
-from . import bpf_btf, privileges
+from . import bpf_btf, kernel, privileges
 from .btf import Btf
 from .errors import Lacking
 from .kernel import BTF
@@ -39,7 +39,7 @@ class _Module:
 def vmlinux() -> Btf:
     """Lacking where this kernel has no BTF (CONFIG_DEBUG_INFO_BTF)."""
     try:
-        return Btf.parse(BTF.read_bytes())
+        return Btf.parse(kernel.btf())
     except OSError as error:
         raise Lacking(
             f"this kernel's BTF cannot be read: {error.strerror}",
