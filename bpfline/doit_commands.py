@@ -44,7 +44,7 @@ from .errors import CLOSED_PIPE, INTERRUPTED, OK, REFUSED, UNABLE, USAGE, Proble
 from .lock import project_lock
 from .process import stop_all
 from .progress import ExitStatus
-from .project import BUILD, Project
+from .project import BUILD, Project, warnings_of_programs
 from .settings import near
 from .sweep import sweep
 from .terminal import say
@@ -256,6 +256,9 @@ class Run(_InProject, cmd_run.Run):
         if bundles:
             from bpfline_loader import run
 
+            loaded = [f"{bundle.object}/{program.name}" for bundle in bundles for program in bundle.programs]
+            for warning in warnings_of_programs(pipeline.project.settings, loaded, objects):
+                say(warning)
             status = run.run(bundles, seconds=params["for_"])
         return status
 

@@ -23,12 +23,12 @@ from .compare import GONE, NEW, NEWLY_REFUSED, SAME, Change, Delta
 from .compare import table as change_table
 from .errors import OK, Problem, printable
 from .errors import REFUSED as FAILED
-from .settings import FILE, BaselineSettings, ProgramSettings, Settings, near
+from .project import Project, warnings_of_programs
+from .settings import BaselineSettings, ProgramSettings, Settings
 from .terminal import say
 
 if TYPE_CHECKING:
     from .diagnosis import Diagnosis
-    from .project import Project
     from .report import Results
 
 
@@ -95,7 +95,10 @@ def judge(
         failures = (*_unexpected(each, its), *_since(each, its, change, settings.baseline))
         broken = tuple(budget.broken(each, settings))
         rows.append(Judged(each, its.expect == REFUSED, broken, change, failures))
-    notes = (*_not_checked(verdicts, settings), *_no_program(verdicts, settings, objects))
+    notes = (
+        *_not_checked(verdicts, settings),
+        *warnings_of_programs(settings, map(budget.name, verdicts), objects),
+    )
     return Gate(tuple(rows), since, notes)
 
 
@@ -159,18 +162,6 @@ def _not_checked(verdicts: Sequence[Verdict], settings: Settings) -> Iterator[st
         for figure in budget.unknown(each, settings):
             name = printable(budget.name(each))
             yield f"{name}: note: the kernel gave no {figure}: its budget was not checked"
-
-
-def _no_program(verdicts: Sequence[Verdict], settings: Settings, objects: Collection[str]) -> Iterator[str]:
-    """Tables for programs that are not there; what was not verified this time may be."""
-    programs = {budget.name(each) for each in verdicts}
-    verified = {each.object for each in verdicts}
-    for name in settings.program:
-        object_ = name.rpartition("/")[0]
-        if name not in programs and (object_ in verified or object_ not in objects):
-            help_ = near(name, programs)
-            words = f"[tool.bpfline.program.{printable(name)}] is for no program"
-            yield f"{FILE}: warning: {words}" + (f"; {printable(help_)}" if help_ else "")
 
 
 # --- Showing it ----------------------------------------------------------------------------------------

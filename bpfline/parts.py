@@ -43,6 +43,7 @@ def make(project: Project, source: Source) -> Done:
         settings=source.settings,
         clang=None,  # not of the object: the bundle has them
         mcpu=None,
+        programs=source.programs,
         constants=project.settings.set,
     )
     if made.failures:

@@ -50,6 +50,7 @@ def bundle(project: Project, source: Source, values: Mapping[str, str], made: Bu
         settings=dataclasses.replace(source.settings, set={**source.settings.set, **own}),
         clang=made.clang,
         mcpu=made.mcpu,
+        programs=source.programs,
         constants=project.settings.set,
     )
     return dataclasses.replace(changed.bundle, folder=made.folder)

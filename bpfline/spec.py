@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from bpfline_loader.btf import Btf, BtfError, Kind
 from bpfline_loader.bundle import Bundle, Program
 from bpfline_loader.errors import Problem
 
-from . import audit, btf_ext, btf_fixup, section_kinds
+from . import audit, btf_ext, btf_fixup, section_kinds, struct_ops
 from . import maps as maps_
 from .constants import Value
 from .data_maps import data_sections
@@ -21,7 +22,7 @@ from .errors import AuditError
 from .link import Linked, link
 from .relocate import Functions
 from .section_kinds import Match, SectionKind
-from .settings import ObjectSettings
+from .settings import ObjectSettings, ProgramSettings
 
 _EXCEPTION_CALLBACK = "exception_callback:"  # __exception_cb() of bpf_experimental.h
 
@@ -53,18 +54,22 @@ def spec(
     settings: ObjectSettings,
     clang: str | None,
     mcpu: str | None,
+    programs: Mapping[str, ProgramSettings] | None = None,
     constants: Mapping[str, Value] | None = None,
     freplace: str | None = None,
 ) -> Spec:
     """The bundle that is called name. source: named in messages where there is no line.
 
+    programs: the settings of single programs, by their names.
     constants: values for global variables, for those that this object has; settings.set wins.
     freplace: a type that programs of SEC("freplace") get, where there is none that they extend.
     Problem for an object of which nothing can be loaded: it is damaged, its maps or its externs are
     wrong, it has no program.
     """
     try:
-        return _spec(object_file, name, source, settings, clang, mcpu, constants or {}, freplace)
+        return _spec(
+            object_file, name, source, settings, clang, mcpu, programs or {}, constants or {}, freplace
+        )
     except BtfError as error:
         error.where = error.where or str(object_file.path)
         raise
@@ -77,6 +82,7 @@ def _spec(
     settings: ObjectSettings,
     clang: str | None,
     mcpu: str | None,
+    tables: Mapping[str, ProgramSettings],
     constants: Mapping[str, Value],
     freplace: str | None,
 ) -> Spec:
@@ -88,22 +94,28 @@ def _spec(
     audit.check_undefined(object_file, btf, where)
     maps = maps_.read(object_file, btf)
     maps = maps_.with_constants(maps, btf, {**_known(object_file, btf, constants), **settings.set})
-    license_, warnings = audit.license_of(object_file, settings, source)
+    license_, warnings = audit.license_of(object_file, settings, source, name)
     programs: list[Program] = []
     failures: list[Failure] = []
     functions = Functions(object_file, ext, maps.place, where)
     callbacks = _exception_callbacks(functions, btf, source)
-    for section, entry in _entries(object_file, functions, settings, source):
+    for section, entry in _entries(object_file, functions, settings, source, name):
         try:
-            kind = _kind(section, entry, settings, where, freplace)
+            own = tables.get(entry.name, ProgramSettings())
+            kind = _kind(name, section, entry, settings, own, where, freplace)
             linked = link(functions, entry, callbacks.get(entry.name, ()))
             audit.check_instructions(linked, where)
-            programs.append(_program(section, entry, kind, linked, settings))
+            programs.append(_program(section, entry, kind, linked, settings, own))
         except Problem as problem:
             # Its traceback would hold on to this frame, and to the whole object.
             failures.append(Failure(entry.name, section.name, problem.with_traceback(None)))
         else:
             warnings += audit.unrelocated(linked, where)
+    callbacks_loaded = struct_ops.loaded(maps.maps)
+    programs = [
+        dataclasses.replace(each, autoload=callbacks_loaded.get(each.name, each.autoload))
+        for each in programs
+    ]
     bundle = Bundle(
         object=name,
         source=source,
@@ -120,7 +132,7 @@ def _spec(
 
 
 def _entries(
-    object_file: ObjectFile, functions: Functions, settings: ObjectSettings, source: str
+    object_file: ObjectFile, functions: Functions, settings: ObjectSettings, source: str, name: str
 ) -> Iterator[tuple[Section, Symbol]]:
     """The programs in libbpf's order: by section, then by their places.
 
@@ -136,24 +148,38 @@ def _entries(
     ]
     text = object_file.by_name.get(audit.TEXT)
     if not found and text is not None and text.executable and object_file.functions(text):
-        found = [(text, audit.entry(functions, text, settings, source))]
+        found = [(text, audit.entry(functions, text, settings, source, name))]
     if not found:
         raise AuditError("holds no program", where=source, help="define a function that is not static")
     yield from found
 
 
 def _kind(
-    section: Section, entry: Symbol, settings: ObjectSettings, where: audit.Places, freplace: str | None
+    name: str,
+    section: Section,
+    entry: Symbol,
+    settings: ObjectSettings,
+    own: ProgramSettings,
+    where: audit.Places,
+    freplace: str | None,
 ) -> Match:
-    """What kind of program stands in a section: its name says so, else the settings do."""
+    """What kind of program stands in a section of the object name: the section's name says so, else the
+    settings do. own: of the program."""
     match = section_kinds.find(section.name)
+    table = f'[tool.bpfline.program."{name}/{entry.name}"]'
+    if own.target is not None and (match is None or match.type != "ext"):
+        raise AuditError(
+            f'program {entry.name}: {table} has a target, and SEC("{section.name}") extends no program',
+            where=where(section, entry.value),
+            help='a target is for SEC("freplace/FUNCTION"); what a program is attached to is its attach',
+        )
     if match is not None and match.type == "ext" and freplace is not None:
         return Match(SectionKind(match.kind.pattern, freplace), match.target, match.autoload)
-    if match is not None and match.needs_target and settings.attach is None:
+    if match is not None and match.needs_target and settings.attach is None and own.attach is None:
         raise AuditError(
             f'program {entry.name}: SEC("{section.name}") does not say what it is attached to',
             where=where(section, entry.value),
-            help=f'write SEC("{section.name}/NAME"), or attach = "NAME" in [tool.bpfline.object."NAME"]'
+            help=f'write SEC("{section.name}/NAME"), or attach = "NAME" in {table}'
             + ("; of bpfline verify, --type TYPE" if match.type == "ext" else ""),
         )
     if match is not None:
@@ -166,7 +192,7 @@ def _kind(
         raise AuditError(
             f"has a program without SEC(), {entry.name}: nothing says of what type it is",
             where=where.source,
-            help='type = "tracepoint", attach = "CATEGORY/NAME" in [tool.bpfline.object."NAME"]; '
+            help=f'type = "tracepoint", attach = "CATEGORY/NAME" in [tool.bpfline.object."{name}"]; '
             "of bpfline verify, --type tracepoint",
         )
     near = section_kinds.near(section.name)
@@ -180,9 +206,14 @@ def _kind(
 
 
 def _program(
-    section: Section, entry: Symbol, kind: Match, linked: Linked, settings: ObjectSettings
+    section: Section,
+    entry: Symbol,
+    kind: Match,
+    linked: Linked,
+    settings: ObjectSettings,
+    own: ProgramSettings,
 ) -> Program:
-    attach = settings.attach if kind.attach is None else kind.attach
+    attach = next((each for each in (own.attach, kind.attach, settings.attach) if each is not None), None)
     return Program(
         name=entry.name,
         section=section.name.removeprefix("?"),
@@ -198,7 +229,7 @@ def _program(
         func_info=linked.func_info,
         line_info=linked.line_info,
         core_relos=linked.core_relos,
-        target=settings.target if kind.type == "ext" else None,
+        target=(own.target or settings.target) if kind.type == "ext" else None,
     )
 
 

@@ -37,18 +37,20 @@ def judge(project: Project, source: Source, constants: Mapping[str, str], *, log
         settings=dataclasses.replace(source.settings, set=own),
         clang=clang.find(project).version,
         mcpu=source.settings.mcpu or project.settings.mcpu,
+        programs=source.programs,
         constants={**project.settings.set, **constants},
     )
+    bundle = dataclasses.replace(made.bundle, folder=source.folder)
     judged: list[Verdict] = []
-    if made.bundle.programs:
-        judged = verify.verify(made.bundle, mode=log, folder=source.folder, again=again)
+    if bundle.programs:
+        judged = verify.verify(bundle, mode=log, again=again)
     failed = (
         Verdict(
             *(source.object, failure.program, failure.section, "", os.uname().release, verify.ERROR),
             message=failure.problem.what,
-            clang=made.bundle.clang,
-            mcpu=made.bundle.mcpu,
+            clang=bundle.clang,
+            mcpu=bundle.mcpu,
         )
         for failure in made.failures
     )
-    return Rest(made.bundle, (*judged, *failed))
+    return Rest(bundle, (*judged, *failed))
