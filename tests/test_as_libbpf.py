@@ -19,9 +19,10 @@ import pytest
 
 import insns
 import libbpf_side
-from bpf_objects import compile_bpf
-from bpfline import elf, spec
+from bpf_objects import GPL, HEADERS, compile_bpf
+from bpfline import elf, parts, spec
 from bpfline.settings import ObjectSettings
+from bpfline_loader import bpf
 from bpfline_loader import object as object_
 from bpfline_loader.bundle import Bundle, Program
 from bpfline_loader.errors import KernelError
@@ -38,6 +39,13 @@ NOT_COMPARED = {"optional"}
 NO_ATTACH_TYPE = {"usdt"}
 #   calls of weak kfuncs that are missing are made recognisable, which counts in the tag (v1.2)
 OTHER_TAG = {"ksyms"}
+
+
+EXTENDED = """
+__attribute__((noinline)) int replaced(struct __sk_buff *ctx) { asm volatile(""); return 1; }
+SEC("tc") int target(struct __sk_buff *ctx) { return replaced(ctx); }
+"""
+EXTENSION = 'SEC("freplace/replaced") int replacing(struct __sk_buff *ctx) { return 2; }\n'
 
 
 @dataclass(frozen=True)
@@ -166,3 +174,24 @@ def test_what_a_kernel_may_forbid_ends_as_it_does_for_libbpf(
             assert (mine[name].verdict, mine[name].errno) == ("unsupported", errno.errorcode[number])
     else:
         assert {name: outcome.loaded for name, outcome in mine.items()} == reference
+
+
+def test_an_extension_of_another_objects_program_ends_as_it_does_for_libbpf(tmp_path: Path) -> None:
+    """Linux may forbid it to everybody, as all that needs a trampoline."""
+    target, extension = (compile_bpf(HEADERS + text + GPL) for text in (EXTENDED, EXTENSION))
+    parts.write(tmp_path / "target", dataclasses.replace(bundle_of(target), object="target"))
+    (tmp_path / "target/parts.json").rename(tmp_path / "target/loader.json")
+    with object_.opened(bundle_of(target)) as opened:
+        fd = opened.load(bundle_of(target).programs[0]).fd
+        assert fd is not None
+        failed, tag = libbpf_side.extends(extension, "replacing", "replaced", fd)
+        by_id = f"id:{bpf.prog_info(fd).id}"
+        for words in ("target/target", by_id):
+            bundle = bundle_of(extension, target=words)
+            bundle = dataclasses.replace(bundle, object="extension", folder=tmp_path / "extension")
+            mine = ours(bundle)["replacing"]
+            if failed:
+                assert (mine.verdict, mine.errno) == ("unsupported", errno.errorcode[failed]), mine.message
+            else:
+                assert mine.loaded is not None and mine.loaded.tag == tag
+        os.close(fd)

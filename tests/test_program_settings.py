@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from typing import Any
 
@@ -141,3 +142,68 @@ def test_a_run_names_the_table_of_a_program_that_nothing_says_where_to_attach(pr
     words = "[tool.bpfline.program.both/dorp] is for no program; did you mean 'both/drop'"
     assert f"pyproject.toml: warning: {words}" in ran.stderr
     assert "attached both/mark to tc lo ingress" in ran.stderr
+
+
+def extension(project: Project, target: str) -> None:
+    """Object y, whose program extends target; object net/x, whose programs can be extended or not."""
+    project.write(
+        "bpf_src/net/x.bpf.c",
+        HEADERS
+        + """
+__attribute__((noinline)) int old(struct __sk_buff *ctx) { asm volatile(""); return 1; }
+SEC("tc") int prog(struct __sk_buff *ctx) { return old(ctx); }
+SEC("tc") int bad(struct __sk_buff *ctx) { return *(volatile int *)8 + old(ctx); }
+"""
+        + GPL,
+    )
+    text = 'SEC("freplace/old") int newer(struct __sk_buff *ctx) { return 2; }\n'
+    project.write("bpf_src/y.bpf.c", HEADERS + text + GPL)
+    words = f'[tool.bpfline.program."y/newer"]\ntarget = "{target}"\n'
+    project.write("pyproject.toml", words + '[tool.bpfline.program."net/x/bad"]\nexpect = "refused"\n')
+
+
+def newer(project: Project, status: int = 0) -> dict[str, Any]:
+    said = project.doit("verify:y", "--json", status=status)
+    (row,) = json.loads(said.stdout)["results"]
+    return {"ran": said.ran, **row}
+
+
+@pytest.mark.kernel
+def test_what_extends_another_objects_program_is_verified_once_that_one_is_built(project: Project) -> None:
+    extension(project, "net/x/prog")
+    row = newer(project)
+    assert "config:net/x" in row["ran"]
+    # The running kernel may forbid it to everybody: see test_as_libbpf.py.
+    assert (row["verdict"], row["errno"]) in (("accepted", None), ("unsupported", "EPERM"))
+    assert not row["cached"] and not newer(project)["cached"], "the other object may have changed"
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize(
+    ("target", "errno", "message"),
+    [
+        ("net/x/gone", "ENOENT", "there is no target program net/x/gone"),
+        ("net/x/bad", "EACCES", "its target program net/x/bad is refused: "),
+        ("y/newer", "EINVAL", "its target program y/newer replaces a function itself"),
+        ("newer", "EINVAL", "its target program newer replaces a function itself"),
+    ],
+)
+def test_a_target_that_cannot_be_extended_is_said(
+    project: Project, target: str, errno: str, message: str
+) -> None:
+    extension(project, target)
+    row = newer(project, status=2)
+    assert (row["verdict"], row["errno"]) == ("error", errno)
+    assert row["message"].startswith(message)
+
+
+def test_two_objects_may_extend_each_others_programs(project: Project) -> None:
+    extension(project, "net/x/prog")
+    with project.path("pyproject.toml").open("a") as settings:
+        settings.write('[tool.bpfline.object."net/x"]\ntarget = "y/newer"\n')
+    project.build()
+    ours, other = (
+        json.loads(project.path(f"build/{name}/loader.json").read_text()) for name in ("y", "net/x")
+    )
+    assert ours["programs"][0]["target"] == "net/x/prog"
+    assert "target" not in other["programs"][0], "which is no extension"
