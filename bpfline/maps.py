@@ -116,8 +116,8 @@ def _places(object_file: ObjectFile, defined: list[Definition]) -> list[tuple[tu
     return [*data, *(((home, each.offset), each.map.name) for each in defined)]
 
 
-def with_constants(maps: Maps, btf: Btf | None, values: Mapping[str, constants.Value]) -> Maps:
-    """maps with global variables set before they are loaded: {"name": value}.
+def with_constants(maps: Maps, btf: Btf | None, values: Mapping[str, constants.Given]) -> Maps:
+    """maps with global variables set before they are loaded: {"name": Given(value)}.
 
     A name may lead to an element or a member: "table[2].limit". SettingsError says which name is
     unknown and what is near it, or which value its type cannot hold.

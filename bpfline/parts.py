@@ -44,7 +44,7 @@ def make(project: Project, source: Source) -> Done:
         clang=None,  # not of the object: the bundle has them
         mcpu=None,
         programs=source.programs,
-        constants=project.settings.set,
+        shared=project.settings.set,
     )
     if made.failures:
         *others, last = made.failures

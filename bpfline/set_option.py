@@ -40,18 +40,18 @@ def bundle(project: Project, source: Source, values: Mapping[str, str], made: Bu
     """made, the bundle of source, with those of values whose variables its object has."""
     object_file = elf.read(source.object_file)
     known = _variables(object_file)
-    own = {name: value for name, value in values.items() if _variable(name) in known}
-    if not own:
+    if not any(_variable(name) in known for name in values):
         return made
     changed = spec.spec(
         object_file,
         name=source.object,
         source=source.sources,
-        settings=dataclasses.replace(source.settings, set={**source.settings.set, **own}),
+        settings=source.settings,
         clang=made.clang,
         mcpu=made.mcpu,
         programs=source.programs,
-        constants=project.settings.set,
+        shared=project.settings.set,
+        constants=values,
     )
     return dataclasses.replace(changed.bundle, folder=made.folder)
 

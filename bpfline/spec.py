@@ -14,7 +14,7 @@ from bpfline_loader.errors import Problem
 
 from . import audit, btf_ext, btf_fixup, section_kinds, struct_ops
 from . import maps as maps_
-from .constants import Value
+from .constants import Given, Value
 from .data_maps import data_sections
 from .datasec import variables
 from .elf import ObjectFile, Section, Symbol
@@ -22,7 +22,7 @@ from .errors import AuditError
 from .link import Linked, link
 from .relocate import Functions
 from .section_kinds import Match, SectionKind
-from .settings import ObjectSettings, ProgramSettings
+from .settings import FILE, ObjectSettings, ProgramSettings
 
 _EXCEPTION_CALLBACK = "exception_callback:"  # __exception_cb() of bpf_experimental.h
 
@@ -55,20 +55,23 @@ def spec(
     clang: str | None,
     mcpu: str | None,
     programs: Mapping[str, ProgramSettings] | None = None,
+    shared: Mapping[str, Value] | None = None,
     constants: Mapping[str, Value] | None = None,
     freplace: str | None = None,
 ) -> Spec:
     """The bundle that is called name. source: named in messages where there is no line.
 
     programs: the settings of single programs, by their names.
-    constants: values for global variables, for those that this object has; settings.set wins.
+    shared, constants: values for global variables, the project's and those of --set, for those that this
+    object has; settings.set wins over the former, --set over both.
     freplace: a type that programs of SEC("freplace") get, where there is none that they extend.
     Problem for an object of which nothing can be loaded: it is damaged, its maps or its externs are
     wrong, it has no program.
     """
     try:
         return _spec(
-            object_file, name, source, settings, clang, mcpu, programs or {}, constants or {}, freplace
+            *(object_file, name, source, settings, clang, mcpu),
+            *(programs or {}, shared or {}, constants or {}, freplace),
         )
     except BtfError as error:
         error.where = error.where or str(object_file.path)
@@ -83,6 +86,7 @@ def _spec(
     clang: str | None,
     mcpu: str | None,
     tables: Mapping[str, ProgramSettings],
+    shared: Mapping[str, Value],
     constants: Mapping[str, Value],
     freplace: str | None,
 ) -> Spec:
@@ -93,7 +97,8 @@ def _spec(
     audit.check_functions(object_file)
     audit.check_undefined(object_file, btf, where)
     maps = maps_.read(object_file, btf)
-    maps = maps_.with_constants(maps, btf, {**_known(object_file, btf, constants), **settings.set})
+    known = _known(object_file, btf) if shared or constants else set()
+    maps = maps_.with_constants(maps, btf, _values(name, known, shared, settings.set, constants))
     license_, warnings = audit.license_of(object_file, settings, source, name)
     programs: list[Program] = []
     failures: list[Failure] = []
@@ -233,16 +238,34 @@ def _program(
     )
 
 
-def _known(object_file: ObjectFile, btf: Btf | None, constants: Mapping[str, Value]) -> dict[str, Value]:
-    """Those of constants whose variables this object has: "table" of "table[2].limit"."""
-    if not constants:
-        return {}
-    names = {
+def _known(object_file: ObjectFile, btf: Btf | None) -> set[str]:
+    """The variables that this object has."""
+    return {
         variable.name
         for section in data_sections(object_file)
         for variable in variables(object_file, btf, section)
     }
-    return {name: value for name, value in constants.items() if re.split(r"[.\[]", name)[0] in names}
+
+
+def _values(
+    name: str,
+    known: set[str],
+    shared: Mapping[str, Value],
+    own: Mapping[str, Value],
+    constants: Mapping[str, Value],
+) -> dict[str, Given]:
+    """What the variables of the object name are set to, and where; of shared and constants those that are
+    known: "table" of "table[2].limit"."""
+
+    def has(variable: str) -> bool:
+        return re.split(r"[.\[]", variable)[0] in known
+
+    table = f"{FILE}: tool.bpfline"
+    return {
+        **{key: Given(each, f"{table}.set.{key} for {name}") for key, each in shared.items() if has(key)},
+        **{key: Given(each, f"{table}.object.{name}.set.{key}") for key, each in own.items()},
+        **{key: Given(each, f"--set {key}={each} for {name}") for key, each in constants.items() if has(key)},
+    }
 
 
 def _exception_callbacks(functions: Functions, btf: Btf | None, source: str) -> dict[str, list[Symbol]]:

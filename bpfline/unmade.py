@@ -29,16 +29,16 @@ class Rest:
 
 def judge(project: Project, source: Source, constants: Mapping[str, str], *, log: str, again: bool) -> Rest:
     """constants: as for --set. Problem for an object of which no program can be made."""
-    own = {name: value for name, value in source.settings.set.items() if name not in constants}
     made = spec.spec(
         elf.read(source.object_file),
         name=source.object,
         source=source.sources,
-        settings=dataclasses.replace(source.settings, set=own),
+        settings=source.settings,
         clang=clang.find(project).version,
         mcpu=source.settings.mcpu or project.settings.mcpu,
         programs=source.programs,
-        constants={**project.settings.set, **constants},
+        shared=project.settings.set,
+        constants=constants,
     )
     bundle = dataclasses.replace(made.bundle, folder=source.folder)
     judged: list[Verdict] = []
