@@ -45,7 +45,10 @@ class Judged:
 
     @property
     def status(self) -> int:
-        """The exit status that it asks for."""
+        """The exit status that it asks for: none for an object without a program, whose build failed with
+        a status of its own."""
+        if not self.verdict.program:
+            return OK
         as_expected = self.expected and self.verdict.verdict == REFUSED
         plain = OK if as_expected else table.status([self.verdict])
         return max(plain, FAILED if self.broken or self.failures else OK)
@@ -72,12 +75,13 @@ def of_project(project: Project, verdicts: Sequence[Verdict], *, compared: bool 
     not where --set changed what was verified."""
     objects = {source.object for source in project.sources}
     since, trouble = Comparison(), None
+    tried = [each for each in verdicts if each.program]
     if not compared:
         since = Comparison(notes=("not compared: --set is not what the baseline was made with",))
-    elif verdicts:
+    elif tried:
         try:
             before = baseline.read(baseline.FILE)
-            since = baseline.since(before, verdicts, os.uname().machine, objects)
+            since = baseline.since(before, tried, os.uname().machine, objects)
         except Problem as problem:
             trouble = problem
     gate = judge(verdicts, project.settings, since, objects)
@@ -97,7 +101,7 @@ def judge(
         rows.append(Judged(each, its.expect == REFUSED, broken, change, failures))
     notes = (
         *_not_checked(verdicts, settings),
-        *warnings_of_programs(settings, map(budget.name, verdicts), objects),
+        *warnings_of_programs(settings, [budget.name(each) for each in verdicts if each.program], objects),
     )
     return Gate(tuple(rows), since, notes)
 
