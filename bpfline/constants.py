@@ -63,6 +63,11 @@ def apply(
     return {section: bytes(contents) for section, contents in changed.items()}
 
 
+def variable_of(name: str) -> str:
+    """ "table" of "table[2].limit"."""
+    return re.split(r"[.\[]", name)[0]
+
+
 def _find(inside: Mapping[str, Sequence[Variable]], name: str) -> tuple[str, Variable, list[str]]:
     """The section and the variable that name begins with, and the steps that follow."""
     steps = [found[0] for found in _PATH.finditer(name)]

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -14,9 +13,8 @@ from bpfline_loader.errors import Problem
 
 from . import audit, btf_ext, btf_fixup, section_kinds, struct_ops
 from . import maps as maps_
-from .constants import Given, Value
-from .data_maps import data_sections
-from .datasec import variables
+from .constants import Given, Value, variable_of
+from .data_maps import variable_names
 from .elf import ObjectFile, Section, Symbol
 from .errors import AuditError
 from .link import Linked, link
@@ -97,7 +95,7 @@ def _spec(
     audit.check_functions(object_file)
     audit.check_undefined(object_file, btf, where)
     maps = maps_.read(object_file, btf)
-    known = _known(object_file, btf) if shared or constants else set()
+    known = variable_names(object_file, btf) if shared or constants else set()
     maps = maps_.with_constants(maps, btf, _values(name, known, shared, settings.set, constants))
     license_, warnings = audit.license_of(object_file, settings, source, name)
     programs: list[Program] = []
@@ -238,15 +236,6 @@ def _program(
     )
 
 
-def _known(object_file: ObjectFile, btf: Btf | None) -> set[str]:
-    """The variables that this object has."""
-    return {
-        variable.name
-        for section in data_sections(object_file)
-        for variable in variables(object_file, btf, section)
-    }
-
-
 def _values(
     name: str,
     known: set[str],
@@ -255,10 +244,10 @@ def _values(
     constants: Mapping[str, Value],
 ) -> dict[str, Given]:
     """What the variables of the object name are set to, and where; of shared and constants those that are
-    known: "table" of "table[2].limit"."""
+    known."""
 
     def has(variable: str) -> bool:
-        return re.split(r"[.\[]", variable)[0] in known
+        return variable_of(variable) in known
 
     table = f"{FILE}: tool.bpfline"
     return {
