@@ -11,6 +11,7 @@ import dataclasses
 import errno
 import functools
 import os
+import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,10 +70,23 @@ def vmlinux_h(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def compiled(source: Path, vmlinux_h: Path) -> Path:
+def compilers() -> list[str]:
+    """The newest clang that is installed beside the default one; that one where it is alone."""
+    default = os.path.realpath(shutil.which("clang") or "")
+    found = [name for name in (f"clang-{number}" for number in range(40, 13, -1)) if shutil.which(name)]
+    others = [name for name in found if os.path.realpath(shutil.which(name) or "") != default]
+    return others[:1] or ["clang"]
+
+
+def compiled(source: Path, vmlinux_h: Path, *flags: str, clang: str = "clang") -> Path:
     machine = {"x86_64": "x86", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine)
     return compile_bpf(
-        source.read_text(), f"-I{vmlinux_h}", f"-D__TARGET_ARCH_{machine}", name=source.name.partition(".")[0]
+        source.read_text(),
+        f"-I{vmlinux_h}",
+        f"-D__TARGET_ARCH_{machine}",
+        *flags,
+        name=source.name.partition(".")[0],
+        clang=clang,
     )
 
 
@@ -195,3 +209,13 @@ def test_an_extension_of_another_objects_program_ends_as_it_does_for_libbpf(tmp_
             else:
                 assert mine.loaded is not None and mine.loaded.tag == tag
         os.close(fd)
+
+
+@pytest.mark.parametrize("clang", compilers())
+def test_what_another_clang_makes_of_the_same_sources_gets_the_same_verdicts(
+    clang: str, vmlinux_h: Path
+) -> None:
+    flags = ("-mcpu=v4",) if clang >= "clang-18" else ()  # which it brought
+    for source in sorted((SOURCES / "good").glob("*.c")):
+        found = ours(bundle_of(compiled(source, vmlinux_h, *flags, clang=clang)))
+        assert {each.verdict for each in found.values()} == {"accepted"}, (source.name, found)

@@ -21,7 +21,18 @@ import insns
 from bpf_objects import GPL, HEADERS, compile_bpf
 from bpfline import elf, spec
 from bpfline.settings import ObjectSettings
-from bpfline_loader import bpf, bpf_map, externs, kconfig, kernel_btf, map_types, maps, privileges, run
+from bpfline_loader import (
+    bpf,
+    bpf_btf,
+    bpf_map,
+    externs,
+    kconfig,
+    kernel_btf,
+    map_types,
+    maps,
+    privileges,
+    run,
+)
 from bpfline_loader.btf import Btf
 from bpfline_loader.bundle import Bundle, Extern, Map
 from bpfline_loader.errors import KernelError, Lacking
@@ -304,6 +315,24 @@ def test_a_strong_extern_that_this_kernel_does_not_have_is_named(
     row = verify(bundle_of(f'{declared}\nSEC("tc") long prog(void *ctx) {{ return {use}; }}\n'))[0]
     assert (row.verdict, row.errno) == (verdict, "ESRCH" if verdict == "unsupported" else "EINVAL")
     assert words in row.message
+
+
+def test_the_btf_that_a_kfunc_was_found_in_is_handed_over_at_its_place() -> None:
+    """A kfunc of a module, as far as a kernel without modules (no CONFIG_MODULES) can show it: the one here
+    is said to be in BTF of our own, and the kernel, which looks into fd_array for it, knows better."""
+    other = 'SEC("tc") int other(void *ctx) { bpf_rcu_read_lock(); bpf_rcu_read_unlock(); return 0; }\n'
+    bundle = bundle_of(
+        f"extern void bpf_rcu_read_lock(void) __ksym, bpf_rcu_read_unlock(void) __ksym;\n{other}"
+    )
+    with opened(bundle) as object_, opened(bundle_of(TC % "prog")) as stranger:
+        ours = bpf_btf.btf_info(stranger._btf_fd).id
+        known = object_._externs["bpf_rcu_read_lock"]
+        object_._externs["bpf_rcu_read_lock"] = dataclasses.replace(known, btf_id=ours)
+        _, details = object_._prepared(bundle.programs[0])
+        assert [bpf_btf.btf_info(fd).id for fd in details.fd_array[1:]] == [ours]
+        attempt = object_.load(bundle.programs[0])
+    assert (attempt.verdict, attempt.errno) == ("refused", "EINVAL")
+    assert attempt.message.startswith("BTF fd for kfunc is not a module BTF")
 
 
 def test_an_address_is_that_of_kallsyms() -> None:
