@@ -44,6 +44,18 @@ class Spec:
     failures: tuple[Failure, ...]
 
 
+@dataclass(frozen=True)
+class _Tables:
+    """What the settings say of the object name, and of its programs."""
+
+    name: str
+    object: ObjectSettings
+    programs: Mapping[str, ProgramSettings]
+
+    def of(self, program: Symbol) -> ProgramSettings:
+        return self.programs.get(program.name, ProgramSettings())
+
+
 def spec(
     object_file: ObjectFile,
     *,
@@ -67,10 +79,8 @@ def spec(
     wrong, it has no program.
     """
     try:
-        return _spec(
-            *(object_file, name, source, settings, clang, mcpu),
-            *(programs or {}, shared or {}, constants or {}, freplace),
-        )
+        tables = _Tables(name, settings, programs or {})
+        return _spec(object_file, source, tables, clang, mcpu, shared or {}, constants or {}, freplace)
     except BtfError as error:
         error.where = error.where or str(object_file.path)
         raise
@@ -78,12 +88,10 @@ def spec(
 
 def _spec(
     object_file: ObjectFile,
-    name: str,
     source: str,
-    settings: ObjectSettings,
+    tables: _Tables,
     clang: str | None,
     mcpu: str | None,
-    tables: Mapping[str, ProgramSettings],
     shared: Mapping[str, Value],
     constants: Mapping[str, Value],
     freplace: str | None,
@@ -96,19 +104,18 @@ def _spec(
     audit.check_undefined(object_file, btf, where)
     maps = maps_.read(object_file, btf)
     known = variable_names(object_file, btf) if shared or constants else set()
-    maps = maps_.with_constants(maps, btf, _values(name, known, shared, settings.set, constants))
-    license_, warnings = audit.license_of(object_file, settings, source, name)
+    maps = maps_.with_constants(maps, btf, _values(tables, known, shared, constants))
+    license_, warnings = audit.license_of(object_file, tables.object, source, tables.name)
     programs: list[Program] = []
     failures: list[Failure] = []
     functions = Functions(object_file, ext, maps.place, where)
     callbacks = _exception_callbacks(functions, btf, source)
-    for section, entry in _entries(object_file, functions, settings, source, name):
+    for section, entry in _entries(object_file, functions, tables, source):
         try:
-            own = tables.get(entry.name, ProgramSettings())
-            kind = _kind(name, section, entry, settings, own, where, freplace)
+            kind = _kind(section, entry, tables, where, freplace)
             linked = link(functions, entry, callbacks.get(entry.name, ()))
             audit.check_instructions(linked, where)
-            programs.append(_program(section, entry, kind, linked, settings, own))
+            programs.append(_program(section, entry, kind, linked, tables))
         except Problem as problem:
             # Its traceback would hold on to this frame, and to the whole object.
             failures.append(Failure(entry.name, section.name, problem.with_traceback(None)))
@@ -120,7 +127,7 @@ def _spec(
         for each in programs
     ]
     bundle = Bundle(
-        object=name,
+        object=tables.name,
         source=source,
         license=license_,
         byteorder=object_file.byteorder,
@@ -135,7 +142,7 @@ def _spec(
 
 
 def _entries(
-    object_file: ObjectFile, functions: Functions, settings: ObjectSettings, source: str, name: str
+    object_file: ObjectFile, functions: Functions, tables: _Tables, source: str
 ) -> Iterator[tuple[Section, Symbol]]:
     """The programs in libbpf's order: by section, then by their places.
 
@@ -151,25 +158,19 @@ def _entries(
     ]
     text = object_file.by_name.get(audit.TEXT)
     if not found and text is not None and text.executable and object_file.functions(text):
-        found = [(text, audit.entry(functions, text, settings, source, name))]
+        found = [(text, audit.entry(functions, text, tables.object, source, tables.name))]
     if not found:
         raise AuditError("holds no program", where=source, help="define a function that is not static")
     yield from found
 
 
 def _kind(
-    name: str,
-    section: Section,
-    entry: Symbol,
-    settings: ObjectSettings,
-    own: ProgramSettings,
-    where: audit.Places,
-    freplace: str | None,
+    section: Section, entry: Symbol, tables: _Tables, where: audit.Places, freplace: str | None
 ) -> Match:
-    """What kind of program stands in a section of the object name: the section's name says so, else the
-    settings do. own: of the program."""
+    """What kind of program stands in a section: its name says so, else the settings do."""
+    settings, own = tables.object, tables.of(entry)
     match = section_kinds.find(section.name)
-    table = f'[tool.bpfline.program."{name}/{entry.name}"]'
+    table = f'[tool.bpfline.program."{tables.name}/{entry.name}"]'
     if own.target is not None and (match is None or match.type != "ext"):
         raise AuditError(
             f'program {entry.name}: {table} has a target, and SEC("{section.name}") extends no program',
@@ -195,7 +196,7 @@ def _kind(
         raise AuditError(
             f"has a program without SEC(), {entry.name}: nothing says of what type it is",
             where=where.source,
-            help=f'type = "tracepoint", attach = "CATEGORY/NAME" in [tool.bpfline.object."{name}"]; '
+            help=f'type = "tracepoint", attach = "CATEGORY/NAME" in [tool.bpfline.object."{tables.name}"]; '
             "of bpfline verify, --type tracepoint",
         )
     near = section_kinds.near(section.name)
@@ -208,14 +209,8 @@ def _kind(
     )
 
 
-def _program(
-    section: Section,
-    entry: Symbol,
-    kind: Match,
-    linked: Linked,
-    settings: ObjectSettings,
-    own: ProgramSettings,
-) -> Program:
+def _program(section: Section, entry: Symbol, kind: Match, linked: Linked, tables: _Tables) -> Program:
+    settings, own = tables.object, tables.of(entry)
     attach = next((each for each in (own.attach, kind.attach, settings.attach) if each is not None), None)
     return Program(
         name=entry.name,
@@ -237,22 +232,21 @@ def _program(
 
 
 def _values(
-    name: str,
+    tables: _Tables,
     known: set[str],
     shared: Mapping[str, Value],
-    own: Mapping[str, Value],
     constants: Mapping[str, Value],
 ) -> dict[str, Given]:
-    """What the variables of the object name are set to, and where; of shared and constants those that are
+    """What the object's variables are set to, and where; of shared and constants those that are
     known."""
 
     def has(variable: str) -> bool:
         return variable_of(variable) in known
 
-    table = f"{FILE}: tool.bpfline"
+    name, table = tables.name, f"{FILE}: tool.bpfline"
     return {
         **{key: Given(each, f"{table}.set.{key} for {name}") for key, each in shared.items() if has(key)},
-        **{key: Given(each, f"{table}.object.{name}.set.{key}") for key, each in own.items()},
+        **{key: Given(each, f"{table}.object.{name}.set.{key}") for key, each in tables.object.set.items()},
         **{key: Given(each, f"--set {key}={each} for {name}") for key, each in constants.items() if has(key)},
     }
 
