@@ -182,7 +182,7 @@ def test_what_extends_another_objects_program_is_verified_once_that_one_is_built
 @pytest.mark.parametrize(
     ("target", "errno", "message"),
     [
-        ("net/x/gone", "ENOENT", "there is no target program net/x/gone"),
+        ("net/x/gone", "ENOENT", "there is no target program net/x/gone; net/x has prog, bad"),
         ("net/x/bad", "EACCES", "its target program net/x/bad is refused: "),
         ("y/newer", "EINVAL", "its target program y/newer replaces a function itself"),
         ("newer", "EINVAL", "its target program newer replaces a function itself"),

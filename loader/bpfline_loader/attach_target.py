@@ -99,7 +99,12 @@ def program(words: str, bundle: Bundle) -> tuple[Bundle, Program]:
     home = beside(bundle, object_) if object_ else bundle
     found = next((each for each in home.programs if each.name == name), None)
     if found is None:
-        raise KernelError(f"there is no target program {words}", errno="ENOENT", where=bundle.object)
+        raise KernelError(
+            f"there is no target program {words}",
+            errno="ENOENT",
+            where=bundle.object,
+            help=f"{home.object} has " + ", ".join(each.name for each in home.programs),
+        )
     if found.type == "ext":  # "Cannot recursively attach", bpf_check_attach_target in kernel/bpf/verifier.c
         raise KernelError(
             f"its target program {words} replaces a function itself, and cannot be extended",
