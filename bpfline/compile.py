@@ -72,7 +72,7 @@ def _refused(unit: Unit, words: bytes) -> Exception:
     for sign in (b"No space left on device", b"unable to open output file", b"unknown target triple"):
         if sign in words:
             return ToolError("clang could not write the object", where=unit.path, help="its message is above")
-    return CompileError("does not compile", where=unit.path, help="clang's messages are above")
+    return CompileError("does not compile", where=unit.path, help="clang's messages are above", said=words)
 
 
 def write_compile_commands(project: Project) -> None:

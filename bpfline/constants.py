@@ -11,6 +11,7 @@ import difflib
 import re
 import struct
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from bpfline_loader.btf import COMPOSITES, Btf, Kind, Type
 
@@ -20,32 +21,51 @@ from .errors import SettingsError
 Value = bool | int | float | str
 """As TOML has it; what the command line gives is a str, which is read as its variable's type."""
 
+
+@dataclass(frozen=True)
+class Given:
+    """A value for a variable, and where it was given."""
+
+    value: Value
+    where: str | None = None
+
+
 _PATH = re.compile(r"[^.\[\]]+|\.[^.\[\]]+|\[(0[xX][0-9a-fA-F]{1,8}|[0-9]{1,10})\]")
 _BOOLS = {"true": 1, "false": 0, "1": 1, "0": 0, "y": 1, "n": 0}
 _ESCAPES = {"n": 10, "t": 9, "r": 13, "0": 0, "\\": 92, "'": 39}
 _SIGNED, _BOOL = 1, 4  # BTF_INT_*, linux/btf.h
+_SHOWN = 8  # enumerators in a message
 
 
 def apply(
     data: Mapping[str, bytes],
     btf: Btf | None,
     inside: Mapping[str, Sequence[Variable]],
-    values: Mapping[str, Value],
+    values: Mapping[str, Given],
 ) -> dict[str, bytes]:
     """The contents of the sections that values change. data, inside: each section's contents and
-    variables."""
+    variables. SettingsError, where the value was given, for one that cannot be set."""
     changed: dict[str, bytearray] = {}
-    for name, value in values.items():
-        section, variable, path = _find(inside, name)
-        if btf is None:  # then nothing was found
-            continue
-        found, offset = _follow(btf, name, variable, path)
-        contents = changed.setdefault(section, bytearray(data[section]))
-        end = offset + btf.size_of(found.id)
-        if end > len(contents):
-            raise SettingsError(f"{name} lies past the end of {section}", help="compile it again")
-        contents[offset:end] = _encoded(btf, name, found, value)
+    for name, given in values.items():
+        try:
+            section, variable, path = _find(inside, name)
+            if btf is None:  # then nothing was found
+                continue
+            found, offset = _follow(btf, name, variable, path)
+            contents = changed.setdefault(section, bytearray(data[section]))
+            end = offset + btf.size_of(found.id)
+            if end > len(contents):
+                raise SettingsError(f"{name} lies past the end of {section}", help="compile it again")
+            contents[offset:end] = _encoded(btf, name, found, given.value)
+        except SettingsError as error:
+            error.where = given.where
+            raise
     return {section: bytes(contents) for section, contents in changed.items()}
+
+
+def variable_of(name: str) -> str:
+    """ "table" of "table[2].limit"."""
+    return re.split(r"[.\[]", name)[0]
 
 
 def _find(inside: Mapping[str, Sequence[Variable]], name: str) -> tuple[str, Variable, list[str]]:
@@ -142,9 +162,12 @@ def _enum(btf: Btf, name: str, found: Type, value: Value) -> bytes:
         number = _number(value)
     if number is None:
         near = difflib.get_close_matches(str(value), known)
+        names = ", ".join(near or list(known)[:_SHOWN]) + (
+            ", ..." if len(known) > _SHOWN and not near else ""
+        )
         raise SettingsError(
             f"{name}: {btf.describe(found.id)} has no {value!r}",
-            help="near it: " + ", ".join(near) if near else "",
+            help=f"near it: {names}" if near else f"it has {names}, or write a number",
         )
     # Whether it is signed was not written down before Linux 6.0: a negative number says so itself.
     return _packed(btf, name, found, number, found.kflag or number < 0)
@@ -155,10 +178,16 @@ def _packed(btf: Btf, name: str, found: Type, number: int, signed: bool) -> byte
     try:
         return number.to_bytes(size, "little" if btf.byteorder == "little" else "big", signed=signed)
     except OverflowError:
-        low, high = (-(1 << size * 8 - 1), (1 << size * 8 - 1) - 1) if signed else (0, (1 << size * 8) - 1)
         raise SettingsError(
-            f"{name}: {number} does not fit into {btf.describe(found.id)}", help=f"it holds {low} to {high}"
+            f"{name}: {number} does not fit into {btf.describe(found.id)}",
+            help=f"it holds {_range(size, signed)}",
         ) from None
+
+
+def _range(size: int, signed: bool) -> str:
+    """What an integer of so many bytes holds."""
+    bits = size * 8
+    return f"{-(1 << bits - 1)} to {(1 << bits - 1) - 1}" if signed else f"0 to {(1 << bits) - 1}"
 
 
 def _text(btf: Btf, name: str, found: Type, value: Value) -> bytes:
@@ -207,4 +236,17 @@ def _character(value: str, signed: bool) -> int | None:
 
 
 def _wrong(btf: Btf, name: str, found: Type, value: Value) -> SettingsError:
-    return SettingsError(f"{name} is {btf.describe(found.id)}, which {value!r} is not")
+    what = f"{name} is {btf.describe(found.id)}, which {value!r} is not"
+    return SettingsError(what, help=f"it holds {_holds(btf, found)}")
+
+
+def _holds(btf: Btf, found: Type) -> str:
+    if found.kind == Kind.FLOAT:
+        return "a number, such as 0.5"
+    if found.kind == Kind.ARRAY:
+        return f"text of at most {btf.array(found.id).nelems - 1} bytes"
+    encoding = btf.integer(found.id).encoding
+    if encoding & _BOOL:
+        return "true or false"
+    character = "'a' or " if found.size_or_type == 1 else ""
+    return character + _range(found.size_or_type, bool(encoding & _SIGNED))

@@ -27,6 +27,15 @@ def data_sections(object_file: ObjectFile) -> list[Section]:
     return [section for section in object_file.sections if section.size and _is_data(section)]
 
 
+def variable_names(object_file: ObjectFile, btf: Btf | None) -> set[str]:
+    """The global variables that the object has."""
+    return {
+        variable.name
+        for section in data_sections(object_file)
+        for variable in variables(object_file, btf, section)
+    }
+
+
 def _is_data(section: Section) -> bool:
     if section.type == "SHT_NOBITS":
         return _named(section, ".bss")

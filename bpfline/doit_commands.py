@@ -44,7 +44,7 @@ from .errors import CLOSED_PIPE, INTERRUPTED, OK, REFUSED, UNABLE, USAGE, Proble
 from .lock import project_lock
 from .process import stop_all
 from .progress import ExitStatus
-from .project import BUILD, Project
+from .project import BUILD, Project, Source, warnings_of_programs
 from .settings import near
 from .sweep import sweep
 from .terminal import say
@@ -240,9 +240,10 @@ class Run(_InProject, cmd_run.Run):
             if objects and status in (OK, REFUSED):
                 compile.write_compile_commands(pipeline.project)
             rest = self._judge_rest(pipeline, args) if self.verify_options else {}
+            untried = self._untried(pipeline, args) if self.verify_options else []
             bundles = self._bundles(pipeline, chosen) if asked and status == OK else []
         if self.verify_options:
-            status = max(status, self._judge(pipeline, rest))
+            status = max(status, self._judge(pipeline, untried, rest))
             if pipeline.constants:
                 from . import set_option
 
@@ -256,6 +257,9 @@ class Run(_InProject, cmd_run.Run):
         if bundles:
             from bpfline_loader import run
 
+            loaded = [f"{bundle.object}/{program.name}" for bundle in bundles for program in bundle.programs]
+            for warning in warnings_of_programs(pipeline.project.settings, loaded, objects):
+                say(warning)
             status = run.run(bundles, seconds=params["for_"])
         return status
 
@@ -275,7 +279,7 @@ class Run(_InProject, cmd_run.Run):
 
         bundles = {}
         for source in pipeline.unmade:
-            if not any(word == "verify" or fnmatch(f"verify:{source.object}", word) for word in args):
+            if not _to_be_verified(source, args):
                 continue
             with suppress(Problem):  # of the object as a whole: its audit said so
                 found = unmade.judge(
@@ -285,11 +289,23 @@ class Run(_InProject, cmd_run.Run):
                 bundles[source.object] = found.bundle
         return bundles
 
-    def _judge(self, pipeline: Any, rest: dict[str, Any]) -> int:
+    def _untried(self, pipeline: Any, args: list[str]) -> list[Any]:
+        """A row for each object that was to be verified and has no verdict."""
+        from . import untried
+
+        judged = {row.object for row in pipeline.verdicts}
+        sources = [
+            source
+            for source in pipeline.project.sources
+            if source.object not in judged and _to_be_verified(source, args)
+        ]
+        return untried.rows(sources, ExitStatus.problems)
+
+    def _judge(self, pipeline: Any, untried: list[Any], rest: dict[str, Any]) -> int:
         """Show the verdicts in the order of their objects; the exit status that they ask for."""
         from . import gate, report
 
-        found = sorted(pipeline.verdicts, key=lambda row: row.object)
+        found = sorted([*pipeline.verdicts, *untried], key=lambda row: row.object)
         judged = gate.of_project(pipeline.project, found, compared=not pipeline.constants)
         results = gate.into(report.of_project(pipeline.project, found, rest), judged)
         gate.show(judged, results, as_json=self.verify_options["json"])
@@ -316,6 +332,10 @@ class Run(_InProject, cmd_run.Run):
                 for source, read in zip(sources, bundles, strict=True)
             ]
         return bundles
+
+
+def _to_be_verified(source: Source, args: list[str]) -> bool:
+    return any(word == "verify" or fnmatch(f"verify:{source.object}", word) for word in args)
 
 
 def _with_values(words: list[str]) -> list[str]:

@@ -18,10 +18,10 @@ from typing import Any, NamedTuple
 
 from .errors import ObjectError
 
-SHF_WRITE, SHF_ALLOC, SHF_EXECINSTR, SHF_COMPRESSED = 0x1, 0x2, 0x4, 0x800
+SHF_ALLOC, SHF_EXECINSTR, SHF_COMPRESSED = 0x2, 0x4, 0x800
 
 # R_BPF_* (Documentation/bpf/llvm_reloc.rst)
-R_BPF_64_64, R_BPF_64_ABS64, R_BPF_64_ABS32, R_BPF_64_NODYLD32, R_BPF_64_32 = 1, 2, 3, 4, 10
+R_BPF_64_64, R_BPF_64_32 = 1, 10
 
 SIZE_LIMIT = 256  # MiB; no object comes near it, and what is read stands in memory several times
 

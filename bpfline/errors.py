@@ -16,9 +16,13 @@ class SettingsError(Problem):
 
 
 class CompileError(Problem):
-    """clang refused a source: its own words were shown already, so this adds one line."""
+    """clang refused a source: its own words, said, were shown already, so this adds one line."""
 
     status = REFUSED
+
+    def __init__(self, what: str, *, where: object, help: str, said: bytes):  # noqa: A002
+        super().__init__(what, where=where, help=help)
+        self.said = said
 
 
 class AuditError(Problem):

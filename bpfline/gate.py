@@ -23,12 +23,12 @@ from .compare import GONE, NEW, NEWLY_REFUSED, SAME, Change, Delta
 from .compare import table as change_table
 from .errors import OK, Problem, printable
 from .errors import REFUSED as FAILED
-from .settings import FILE, BaselineSettings, ProgramSettings, Settings, near
+from .project import Project, warnings_of_programs
+from .settings import BaselineSettings, ProgramSettings, Settings
 from .terminal import say
 
 if TYPE_CHECKING:
     from .diagnosis import Diagnosis
-    from .project import Project
     from .report import Results
 
 
@@ -45,7 +45,10 @@ class Judged:
 
     @property
     def status(self) -> int:
-        """The exit status that it asks for."""
+        """The exit status that it asks for: none for an object without a program, whose build failed with
+        a status of its own."""
+        if not self.verdict.program:
+            return OK
         as_expected = self.expected and self.verdict.verdict == REFUSED
         plain = OK if as_expected else table.status([self.verdict])
         return max(plain, FAILED if self.broken or self.failures else OK)
@@ -72,12 +75,13 @@ def of_project(project: Project, verdicts: Sequence[Verdict], *, compared: bool 
     not where --set changed what was verified."""
     objects = {source.object for source in project.sources}
     since, trouble = Comparison(), None
+    tried = [each for each in verdicts if each.program]
     if not compared:
         since = Comparison(notes=("not compared: --set is not what the baseline was made with",))
-    elif verdicts:
+    elif tried:
         try:
             before = baseline.read(baseline.FILE)
-            since = baseline.since(before, verdicts, os.uname().machine, objects)
+            since = baseline.since(before, tried, os.uname().machine, objects)
         except Problem as problem:
             trouble = problem
     gate = judge(verdicts, project.settings, since, objects)
@@ -95,7 +99,10 @@ def judge(
         failures = (*_unexpected(each, its), *_since(each, its, change, settings.baseline))
         broken = tuple(budget.broken(each, settings))
         rows.append(Judged(each, its.expect == REFUSED, broken, change, failures))
-    notes = (*_not_checked(verdicts, settings), *_no_program(verdicts, settings, objects))
+    notes = (
+        *_not_checked(verdicts, settings),
+        *warnings_of_programs(settings, [budget.name(each) for each in verdicts if each.program], objects),
+    )
     return Gate(tuple(rows), since, notes)
 
 
@@ -159,18 +166,6 @@ def _not_checked(verdicts: Sequence[Verdict], settings: Settings) -> Iterator[st
         for figure in budget.unknown(each, settings):
             name = printable(budget.name(each))
             yield f"{name}: note: the kernel gave no {figure}: its budget was not checked"
-
-
-def _no_program(verdicts: Sequence[Verdict], settings: Settings, objects: Collection[str]) -> Iterator[str]:
-    """Tables for programs that are not there; what was not verified this time may be."""
-    programs = {budget.name(each) for each in verdicts}
-    verified = {each.object for each in verdicts}
-    for name in settings.program:
-        object_ = name.rpartition("/")[0]
-        if name not in programs and (object_ in verified or object_ not in objects):
-            help_ = near(name, programs)
-            words = f"[tool.bpfline.program.{printable(name)}] is for no program"
-            yield f"{FILE}: warning: {words}" + (f"; {printable(help_)}" if help_ else "")
 
 
 # --- Showing it ----------------------------------------------------------------------------------------

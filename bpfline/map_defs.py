@@ -8,6 +8,7 @@ __array(values, ...) is an array of pointers whose initial values are relocation
 from __future__ import annotations
 
 import dataclasses
+from bisect import bisect_right
 from dataclasses import dataclass
 
 from bpfline_loader.btf import ENUMS, Btf, BtfError, Kind, Linkage, Member
@@ -218,16 +219,11 @@ class _Reader:
 def _slots(object_file: ObjectFile, section: Section, found: list[Definition]) -> dict[str, tuple[Slot, ...]]:
     """The initial values, by the map that they go into (bpf_object__collect_map_relos in libbpf)."""
     slots: dict[str, dict[int, str]] = {}
+    names = {each.map.name for each in found}
+    starts = [each.offset for each in found]
     for relocation in object_file.relocations.get(section.index, ()):
-        definition = next(
-            (
-                each
-                for each in found
-                if each.offset <= relocation.offset and relocation.offset + _POINTER <= each.end
-            ),
-            None,
-        )
-        if definition is None:
+        definition = found[bisect_right(starts, relocation.offset) - 1] if found else None
+        if definition is None or not definition.offset <= relocation.offset <= definition.end - _POINTER:
             raise ObjectError(
                 f"has a pointer at {relocation.offset} in .maps, where no map is", where=object_file.path
             )
@@ -238,13 +234,13 @@ def _slots(object_file: ObjectFile, section: Section, found: list[Definition]) -
                 f"map {name} has an initial value that is not one of its values", where=object_file.path
             )
         index = (relocation.offset - first) // _POINTER
-        target = _target(object_file, section, definition.map, relocation, found)
+        target = _target(object_file, section, definition.map, relocation, names)
         slots.setdefault(name, {})[index] = target
     return {name: tuple(Slot(*slot) for slot in sorted(values.items())) for name, values in slots.items()}
 
 
 def _target(
-    object_file: ObjectFile, section: Section, outer: Map, relocation: Relocation, found: list[Definition]
+    object_file: ObjectFile, section: Section, outer: Map, relocation: Relocation, maps: set[str]
 ) -> str:
     """The map or the program that an initial value of outer points to."""
     symbol = object_file.symbols[relocation.symbol]
@@ -256,7 +252,7 @@ def _target(
                 f"map {outer.name} has initial values and a key of {outer.key_size} bytes, not of 4",
                 where=object_file.path,
             )
-        if symbol.section == section.index and any(each.map.name == symbol.name for each in found):
+        if symbol.section == section.index and symbol.name in maps:
             return symbol.name
         raise ObjectError(f"map {outer.name} holds maps, and {what} is none", where=object_file.path)
     home = None if symbol.section is None else object_file.sections[symbol.section]

@@ -20,7 +20,18 @@ from .externs import KCONFIG, externs, is_extern, kconfig_map
 from .map_defs import SECTION, Definition, definitions
 from .struct_ops import struct_ops_maps
 
-_ARENA = ".addr_space.1"
+# Sections that libbpf knows (ARENA_SEC and JUMPTABLES_SEC) and bpfline does not: what stands in them, and
+# what does without.
+_NOT_SUPPORTED = {
+    ".addr_space.1": (
+        "global variables in an arena",
+        "allocate it in the arena with bpf_arena_alloc_pages(), or make it a plain global variable",
+    ),
+    ".jumptables": (
+        "jump tables (indirect gotox)",
+        'compile without them: cflags = ["-fno-jump-tables"]',
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -50,11 +61,10 @@ class Maps:
         if (section.index, symbol.value) in self.places:
             return "map", self.places[section.index, symbol.value], 0
         what = f"{symbol.name} in {section.name}" if symbol.name else section.name
-        if section.name == _ARENA:
+        if section.name in _NOT_SUPPORTED:
+            things, remedy = _NOT_SUPPORTED[section.name]
             raise ObjectError(
-                f"refers to {what}, a global variable of an arena, which is not supported",
-                where=self.object_file.path,
-                help="allocate it in the arena with bpf_arena_alloc_pages()",
+                f"refers to {what}: {things} are not supported", where=self.object_file.path, help=remedy
             )
         raise ObjectError(
             f"refers to {what}, which is no map and no global data",
@@ -116,8 +126,8 @@ def _places(object_file: ObjectFile, defined: list[Definition]) -> list[tuple[tu
     return [*data, *(((home, each.offset), each.map.name) for each in defined)]
 
 
-def with_constants(maps: Maps, btf: Btf | None, values: Mapping[str, constants.Value]) -> Maps:
-    """maps with global variables set before they are loaded: {"name": value}.
+def with_constants(maps: Maps, btf: Btf | None, values: Mapping[str, constants.Given]) -> Maps:
+    """maps with global variables set before they are loaded: {"name": Given(value)}.
 
     A name may lead to an element or a member: "table[2].limit". SettingsError says which name is
     unknown and what is near it, or which value its type cannot hold.

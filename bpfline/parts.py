@@ -43,7 +43,8 @@ def make(project: Project, source: Source) -> Done:
         settings=source.settings,
         clang=None,  # not of the object: the bundle has them
         mcpu=None,
-        constants=project.settings.set,
+        programs=source.programs,
+        shared=project.settings.set,
     )
     if made.failures:
         *others, last = made.failures

@@ -181,7 +181,8 @@ def _audit(project: Project, source: Source) -> Task:
 def _of_the_object(project: Project, source: Source) -> tuple[object, ...]:
     """The settings that say what is made of an object, not how it is compiled."""
     its = source.settings
-    return its.type, its.attach, its.license, its.entry, its.target, its.set, project.settings.set
+    own = {name: (table.attach, table.target) for name, table in source.programs.items()}
+    return its.type, its.attach, its.license, its.entry, its.target, its.set, own, project.settings.set
 
 
 def task_config() -> Iterator[Task]:
@@ -239,8 +240,16 @@ def task_build() -> Iterator[Task]:
             "name": source.object,
             "doc": f"{source.sources} becomes a bundle",
             "actions": None,
-            "task_dep": [f"{stage}:{source.object}" for stage in ("sections", "loader")],
+            "task_dep": [
+                *(f"{stage}:{source.object}" for stage in ("sections", "loader")),
+                *_bundles(source),
+            ],
         }
+
+
+def _bundles(source: Source) -> list[str]:
+    """The tasks that make what is loaded: the object's bundle, and those of the programs that it extends."""
+    return [f"config:{name}" for name in (source.object, *source.extended)]
 
 
 def task_verify() -> Iterator[Task]:
@@ -250,7 +259,7 @@ def task_verify() -> Iterator[Task]:
             "name": source.object,
             "doc": f"the programs of {source.object} go through the kernel's verifier",
             "actions": [Step((), lambda: None, lambda source=source: _verify(source))],
-            "task_dep": [f"config:{source.object}"],
+            "task_dep": _bundles(source),
             "uptodate": [False],  # the loader knows better what has changed: the kernel, say
         }
 
@@ -275,7 +284,7 @@ def task_cost() -> Iterator[Task]:
             "name": source.object,
             "doc": f"where the verifier spends its work on {source.object}",
             "actions": [Step((), lambda: None, lambda source=source: _cost(source))],
-            "task_dep": [f"config:{source.object}"],
+            "task_dep": _bundles(source),
             "uptodate": [False],  # as verify
         }
 

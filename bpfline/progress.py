@@ -8,7 +8,7 @@ from typing import Any
 from doit.exceptions import BaseFail, TaskFailed, UnmetDependency
 from doit.reporter import ConsoleReporter
 
-from .errors import OK, REFUSED, UNABLE, printable
+from .errors import OK, REFUSED, UNABLE, Problem, printable
 from .step import StepFailed
 from .terminal import say
 
@@ -16,19 +16,22 @@ from .terminal import say
 class ExitStatus:
     """Mixed into every reporter, because a reporter hears of every failure.
 
-    status: the exit status that the failures so far ask for.
+    status: the exit status that the failures so far ask for. problems: by the names of their tasks.
     """
 
     status = OK
+    problems: dict[str, Problem] = {}  # noqa: RUF012 - of the process, as the status
 
     @staticmethod
-    def count(fail: BaseFail) -> None:
+    def count(task: Any, fail: BaseFail) -> None:
+        if isinstance(fail, StepFailed):
+            ExitStatus.problems[task.name] = fail.problem
         if not isinstance(fail, UnmetDependency):
             plain = REFUSED if isinstance(fail, TaskFailed) else UNABLE
             ExitStatus.status = max(ExitStatus.status, getattr(fail, "status", plain))
 
     def add_failure(self, task: Any, fail: BaseFail) -> None:
-        self.count(fail)
+        self.count(task, fail)
         super().add_failure(task, fail)  # type: ignore[misc]  # the reporter's
 
     def runtime_error(self, message: str) -> None:
@@ -53,7 +56,7 @@ class Progress(ExitStatus, ConsoleReporter):
         say(f"-- {task.title()}")
 
     def add_failure(self, task: Any, fail: BaseFail) -> None:
-        self.count(fail)
+        self.count(task, fail)
         if isinstance(fail, UnmetDependency):
             if task.actions:
                 say(f"!! {task.title()}  (waits for {fail.message})")

@@ -6,15 +6,15 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import NoReturn
 
 from . import settings as settings_
 from .errors import UNABLE, SettingsError, printable
-from .settings import ObjectSettings, Settings
+from .settings import ObjectSettings, ProgramSettings, Settings
 
 BUILD = Path("build")
 REPORT = "report"  # build/report/ holds what verify writes for people and CI systems
@@ -49,13 +49,14 @@ class Source:
     """The source of an object, and that object. path and folder are relative to the project's root.
 
     parts: the sources that the object is linked of (path is then the first), by the names that their
-    objects would have; empty for an object of one source.
+    objects would have; empty for an object of one source. programs: the tables of its programs.
     """
 
     path: Path
     object: str
     settings: ObjectSettings
     parts: tuple[tuple[str, Path], ...] = ()
+    programs: Mapping[str, ProgramSettings] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
@@ -75,6 +76,23 @@ class Source:
     def sources(self) -> str:
         """The source, or all of them, in words."""
         return ", ".join(str(unit.path) for unit in self.units)
+
+    @property
+    def targets(self) -> Mapping[str, str]:
+        """By their settings, the programs of other objects that its own extend: OBJECT/PROGRAM."""
+        tables = {f"object.{self.object}": self.settings.target}
+        tables |= {f"program.{self.object}/{name}": own.target for name, own in self.programs.items()}
+        return {
+            f"tool.bpfline.{table}.target": target
+            for table, target in tables.items()
+            if target is not None and "/" in target and not target.startswith("/")
+        }
+
+    @property
+    def extended(self) -> tuple[str, ...]:
+        """The other objects whose programs its own extend."""
+        others = {target.rpartition("/")[0] for target in self.targets.values()} - {self.object}
+        return tuple(sorted(others))
 
     @property
     def units(self) -> tuple[Unit, ...]:
@@ -136,10 +154,19 @@ class Project:
                         help="rename the folder or that source",
                     )
         default = ObjectSettings()
-        return tuple(
-            Source(path, name, self.settings.object.get(name, default), linked.get(name, ()))
+        programs = _by_object(self.settings)
+        found_sources = tuple(
+            Source(
+                path,
+                name,
+                self.settings.object.get(name, default),
+                linked.get(name, ()),
+                programs.get(name, {}),
+            )
             for name, path in sorted(by_object.items())
         )
+        _check_targets(found_sources, by_object)
+        return found_sources
 
     @property
     def units(self) -> Iterator[Unit]:
@@ -157,10 +184,46 @@ class Project:
         ]
 
 
+def warnings_of_programs(
+    settings: Settings, programs: Iterable[str], objects: Collection[str]
+) -> Iterator[str]:
+    """Tables for programs that are not there. programs: OBJECT/PROGRAM of those that were looked at; what
+    belongs to another of objects may be there."""
+    known = set(programs)
+    looked_at = {name.rpartition("/")[0] for name in known}
+    for name in settings.program:
+        object_ = name.rpartition("/")[0]
+        if name not in known and (object_ in looked_at or object_ not in objects):
+            help_ = settings_.near(name, known)
+            words = f"[tool.bpfline.program.{printable(name)}] is for no program"
+            yield f"{settings_.FILE}: warning: {words}" + (f"; {printable(help_)}" if help_ else "")
+
+
 def object_name(path: Path) -> str:
     """net/x.bpf.c -> net/x, x.c -> x (path is relative to the folder of the sources)."""
     stem = path.name.removesuffix(".c").removesuffix(".bpf")
     return str(path.with_name(stem)) if stem else ""
+
+
+def _by_object(settings: Settings) -> dict[str, dict[str, ProgramSettings]]:
+    """The tables of programs, by their objects and their names."""
+    found: dict[str, dict[str, ProgramSettings]] = {}
+    for key, table in settings.program.items():
+        object_, _, name = key.rpartition("/")
+        found.setdefault(object_, {})[name] = table
+    return found
+
+
+def _check_targets(sources: tuple[Source, ...], objects: Collection[str]) -> None:
+    for source in sources:
+        for setting, target in source.targets.items():
+            name = target.rpartition("/")[0]
+            if name not in objects:
+                raise SettingsError(
+                    f"{setting} is '{target}', and no source gives object '{name}'",
+                    where=settings_.FILE,
+                    help=settings_.near(name, objects),
+                )
 
 
 def _linked(settings: Settings, folder: Path, found: list[Path]) -> dict[str, tuple[tuple[str, Path], ...]]:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,8 +12,8 @@ from bpfline_loader.btf import Btf
 from bpfline_loader.bundle import Bundle
 
 from . import elf, spec
-from .data_maps import data_sections
-from .datasec import variables
+from .constants import variable_of
+from .data_maps import variable_names
 from .elf import ObjectFile
 from .errors import Problem, SettingsError, printable
 from .settings import FILE, near
@@ -40,17 +39,18 @@ def bundle(project: Project, source: Source, values: Mapping[str, str], made: Bu
     """made, the bundle of source, with those of values whose variables its object has."""
     object_file = elf.read(source.object_file)
     known = _variables(object_file)
-    own = {name: value for name, value in values.items() if _variable(name) in known}
-    if not own:
+    if not any(variable_of(name) in known for name in values):
         return made
     changed = spec.spec(
         object_file,
         name=source.object,
         source=source.sources,
-        settings=dataclasses.replace(source.settings, set={**source.settings.set, **own}),
+        settings=source.settings,
         clang=made.clang,
         mcpu=made.mcpu,
-        constants=project.settings.set,
+        programs=source.programs,
+        shared=project.settings.set,
+        constants=values,
     )
     return dataclasses.replace(changed.bundle, folder=made.folder)
 
@@ -85,19 +85,9 @@ def _unknown(values: Iterable[str], objects: Iterable[Path]) -> list[tuple[str, 
                 known |= _variables(elf.read(path, elf.parse_fast))
         except Problem:
             pass
-    return [(name, near(name, known)) for name in values if _variable(name) not in known]
-
-
-def _variable(name: str) -> str:
-    """ "table" of "table[2].limit"."""
-    return re.split(r"[.\[]", name)[0]
+    return [(name, near(name, known)) for name in values if variable_of(name) not in known]
 
 
 def _variables(object_file: ObjectFile) -> set[str]:
     types = object_file.by_name.get(".BTF")
-    btf = Btf.parse(types.data) if types is not None else None
-    return {
-        variable.name
-        for section in data_sections(object_file)
-        for variable in variables(object_file, btf, section)
-    }
+    return variable_names(object_file, Btf.parse(types.data) if types is not None else None)

@@ -48,7 +48,9 @@ class ObjectSettings:
         default=None,
     )
     attach: str | None = _setting(
-        "what a program without `SEC()` is attached to, such as `syscalls/sys_enter_execve`", default=None
+        "what its programs are attached to where `SEC()` does not say it, such as "
+        "`syscalls/sys_enter_execve`, `eth0`",
+        default=None,
     )
     license: str | None = _setting(
         'the license that the kernel is told, where the source has no `SEC("license")`', default=None
@@ -62,8 +64,8 @@ class ObjectSettings:
         default=(),
     )
     target: str | None = _setting(
-        'the program that `SEC("freplace/FUNCTION")` extends: the name of one in this object, `id:NUMBER` '
-        "of a loaded one, or the path of a pinned one",
+        'the program that `SEC("freplace/FUNCTION")` extends: one of this object, `PROGRAM`, one of another, '
+        "`OBJECT/PROGRAM`, a loaded one, `id:NUMBER`, or a pinned one, its path",
         default=None,
     )
     set: Mapping[str, Constant] = _setting(
@@ -110,6 +112,12 @@ class ProgramSettings:
     )
     code: str | None = _setting(
         "why it is to be refused: the code of the diagnosis, `BPF006`, or an errno, `EACCES`", default=None
+    )
+    attach: str | None = _setting(
+        "what this program is attached to, whatever `SEC()` and its object's table say", default=None
+    )
+    target: str | None = _setting(
+        'the program that this `SEC("freplace/FUNCTION")` extends, instead of its object\'s', default=None
     )
     budget: BudgetSettings = _setting(  # noqa: RUF009 - it is field()
         "table with the keys of `budget`, each instead of the project's", default_factory=BudgetSettings

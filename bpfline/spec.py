@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import re
+import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -11,17 +11,16 @@ from bpfline_loader.btf import Btf, BtfError, Kind
 from bpfline_loader.bundle import Bundle, Program
 from bpfline_loader.errors import Problem
 
-from . import audit, btf_ext, btf_fixup, section_kinds
+from . import audit, btf_ext, btf_fixup, section_kinds, struct_ops
 from . import maps as maps_
-from .constants import Value
-from .data_maps import data_sections
-from .datasec import variables
+from .constants import Given, Value, variable_of
+from .data_maps import variable_names
 from .elf import ObjectFile, Section, Symbol
 from .errors import AuditError
 from .link import Linked, link
 from .relocate import Functions
 from .section_kinds import Match, SectionKind
-from .settings import ObjectSettings
+from .settings import FILE, ObjectSettings, ProgramSettings
 
 _EXCEPTION_CALLBACK = "exception_callback:"  # __exception_cb() of bpf_experimental.h
 
@@ -45,6 +44,18 @@ class Spec:
     failures: tuple[Failure, ...]
 
 
+@dataclass(frozen=True)
+class _Tables:
+    """What the settings say of the object name, and of its programs."""
+
+    name: str
+    object: ObjectSettings
+    programs: Mapping[str, ProgramSettings]
+
+    def of(self, program: Symbol) -> ProgramSettings:
+        return self.programs.get(program.name, ProgramSettings())
+
+
 def spec(
     object_file: ObjectFile,
     *,
@@ -53,18 +64,23 @@ def spec(
     settings: ObjectSettings,
     clang: str | None,
     mcpu: str | None,
+    programs: Mapping[str, ProgramSettings] | None = None,
+    shared: Mapping[str, Value] | None = None,
     constants: Mapping[str, Value] | None = None,
     freplace: str | None = None,
 ) -> Spec:
     """The bundle that is called name. source: named in messages where there is no line.
 
-    constants: values for global variables, for those that this object has; settings.set wins.
+    programs: the settings of single programs, by their names.
+    shared, constants: values for global variables, the project's and those of --set, for those that this
+    object has; settings.set wins over the former, --set over both.
     freplace: a type that programs of SEC("freplace") get, where there is none that they extend.
     Problem for an object of which nothing can be loaded: it is damaged, its maps or its externs are
     wrong, it has no program.
     """
     try:
-        return _spec(object_file, name, source, settings, clang, mcpu, constants or {}, freplace)
+        tables = _Tables(name, settings, programs or {})
+        return _spec(object_file, source, tables, clang, mcpu, shared or {}, constants or {}, freplace)
     except BtfError as error:
         error.where = error.where or str(object_file.path)
         raise
@@ -72,11 +88,11 @@ def spec(
 
 def _spec(
     object_file: ObjectFile,
-    name: str,
     source: str,
-    settings: ObjectSettings,
+    tables: _Tables,
     clang: str | None,
     mcpu: str | None,
+    shared: Mapping[str, Value],
     constants: Mapping[str, Value],
     freplace: str | None,
 ) -> Spec:
@@ -87,25 +103,31 @@ def _spec(
     audit.check_functions(object_file)
     audit.check_undefined(object_file, btf, where)
     maps = maps_.read(object_file, btf)
-    maps = maps_.with_constants(maps, btf, {**_known(object_file, btf, constants), **settings.set})
-    license_, warnings = audit.license_of(object_file, settings, source)
+    known = variable_names(object_file, btf) if shared or constants else set()
+    maps = maps_.with_constants(maps, btf, _values(tables, known, shared, constants))
+    license_, warnings = audit.license_of(object_file, tables.object, source, tables.name)
     programs: list[Program] = []
     failures: list[Failure] = []
     functions = Functions(object_file, ext, maps.place, where)
     callbacks = _exception_callbacks(functions, btf, source)
-    for section, entry in _entries(object_file, functions, settings, source):
+    for section, entry in _entries(object_file, functions, tables, source):
         try:
-            kind = _kind(section, entry, settings, where, freplace)
+            kind = _kind(section, entry, tables, where, freplace)
             linked = link(functions, entry, callbacks.get(entry.name, ()))
             audit.check_instructions(linked, where)
-            programs.append(_program(section, entry, kind, linked, settings))
+            programs.append(_program(section, entry, kind, linked, tables))
         except Problem as problem:
             # Its traceback would hold on to this frame, and to the whole object.
             failures.append(Failure(entry.name, section.name, problem.with_traceback(None)))
         else:
             warnings += audit.unrelocated(linked, where)
+    callbacks_loaded = struct_ops.loaded(maps.maps)
+    programs = [
+        dataclasses.replace(each, autoload=callbacks_loaded.get(each.name, each.autoload))
+        for each in programs
+    ]
     bundle = Bundle(
-        object=name,
+        object=tables.name,
         source=source,
         license=license_,
         byteorder=object_file.byteorder,
@@ -120,7 +142,7 @@ def _spec(
 
 
 def _entries(
-    object_file: ObjectFile, functions: Functions, settings: ObjectSettings, source: str
+    object_file: ObjectFile, functions: Functions, tables: _Tables, source: str
 ) -> Iterator[tuple[Section, Symbol]]:
     """The programs in libbpf's order: by section, then by their places.
 
@@ -136,24 +158,32 @@ def _entries(
     ]
     text = object_file.by_name.get(audit.TEXT)
     if not found and text is not None and text.executable and object_file.functions(text):
-        found = [(text, audit.entry(functions, text, settings, source))]
+        found = [(text, audit.entry(functions, text, tables.object, source, tables.name))]
     if not found:
         raise AuditError("holds no program", where=source, help="define a function that is not static")
     yield from found
 
 
 def _kind(
-    section: Section, entry: Symbol, settings: ObjectSettings, where: audit.Places, freplace: str | None
+    section: Section, entry: Symbol, tables: _Tables, where: audit.Places, freplace: str | None
 ) -> Match:
     """What kind of program stands in a section: its name says so, else the settings do."""
+    settings, own = tables.object, tables.of(entry)
     match = section_kinds.find(section.name)
+    table = f'[tool.bpfline.program."{tables.name}/{entry.name}"]'
+    if own.target is not None and (match is None or match.type != "ext"):
+        raise AuditError(
+            f'program {entry.name}: {table} has a target, and SEC("{section.name}") extends no program',
+            where=where(section, entry.value),
+            help='a target is for SEC("freplace/FUNCTION"); what a program is attached to is its attach',
+        )
     if match is not None and match.type == "ext" and freplace is not None:
         return Match(SectionKind(match.kind.pattern, freplace), match.target, match.autoload)
-    if match is not None and match.needs_target and settings.attach is None:
+    if match is not None and match.needs_target and settings.attach is None and own.attach is None:
         raise AuditError(
             f'program {entry.name}: SEC("{section.name}") does not say what it is attached to',
             where=where(section, entry.value),
-            help=f'write SEC("{section.name}/NAME"), or attach = "NAME" in [tool.bpfline.object."NAME"]'
+            help=f'write SEC("{section.name}/NAME"), or attach = "NAME" in {table}'
             + ("; of bpfline verify, --type TYPE" if match.type == "ext" else ""),
         )
     if match is not None:
@@ -166,7 +196,7 @@ def _kind(
         raise AuditError(
             f"has a program without SEC(), {entry.name}: nothing says of what type it is",
             where=where.source,
-            help='type = "tracepoint", attach = "CATEGORY/NAME" in [tool.bpfline.object."NAME"]; '
+            help=f'type = "tracepoint", attach = "CATEGORY/NAME" in [tool.bpfline.object."{tables.name}"]; '
             "of bpfline verify, --type tracepoint",
         )
     near = section_kinds.near(section.name)
@@ -179,10 +209,9 @@ def _kind(
     )
 
 
-def _program(
-    section: Section, entry: Symbol, kind: Match, linked: Linked, settings: ObjectSettings
-) -> Program:
-    attach = settings.attach if kind.attach is None else kind.attach
+def _program(section: Section, entry: Symbol, kind: Match, linked: Linked, tables: _Tables) -> Program:
+    settings, own = tables.object, tables.of(entry)
+    attach = next((each for each in (own.attach, kind.attach, settings.attach) if each is not None), None)
     return Program(
         name=entry.name,
         section=section.name.removeprefix("?"),
@@ -198,20 +227,28 @@ def _program(
         func_info=linked.func_info,
         line_info=linked.line_info,
         core_relos=linked.core_relos,
-        target=settings.target if kind.type == "ext" else None,
+        target=(own.target or settings.target) if kind.type == "ext" else None,
     )
 
 
-def _known(object_file: ObjectFile, btf: Btf | None, constants: Mapping[str, Value]) -> dict[str, Value]:
-    """Those of constants whose variables this object has: "table" of "table[2].limit"."""
-    if not constants:
-        return {}
-    names = {
-        variable.name
-        for section in data_sections(object_file)
-        for variable in variables(object_file, btf, section)
+def _values(
+    tables: _Tables,
+    known: set[str],
+    shared: Mapping[str, Value],
+    constants: Mapping[str, Value],
+) -> dict[str, Given]:
+    """What the object's variables are set to, and where; of shared and constants those that are
+    known."""
+
+    def has(variable: str) -> bool:
+        return variable_of(variable) in known
+
+    name, table = tables.name, f"{FILE}: tool.bpfline"
+    return {
+        **{key: Given(each, f"{table}.set.{key} for {name}") for key, each in shared.items() if has(key)},
+        **{key: Given(each, f"{table}.object.{name}.set.{key}") for key, each in tables.object.set.items()},
+        **{key: Given(each, f"--set {key}={each} for {name}") for key, each in constants.items() if has(key)},
     }
-    return {name: value for name, value in constants.items() if re.split(r"[.\[]", name)[0] in names}
 
 
 def _exception_callbacks(functions: Functions, btf: Btf | None, source: str) -> dict[str, list[Symbol]]:

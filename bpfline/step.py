@@ -30,10 +30,11 @@ class Done:
 
 
 class StepFailed(TaskFailed):
-    """A Problem as doit passes it on; it was shown already. status: the exit status it asks for."""
+    """A Problem as doit passes it on; it was shown already."""
 
     def __init__(self, problem: Problem):
         super().__init__(problem.what)
+        self.problem = problem.with_traceback(None)
         self.status = problem.status
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from bpfline_loader.btf import Btf, Kind, Member
 from bpfline_loader.bundle import Map, StructOps
@@ -29,6 +30,16 @@ def struct_ops_maps(object_file: ObjectFile, btf: Btf | None) -> list[Map]:
         if section.name in _SECTIONS and section.type == "SHT_PROGBITS" and section.size
         for made in _maps(object_file, btf, section)
     ]
+
+
+def loaded(maps: Iterable[Map]) -> dict[str, bool]:
+    """Whether a program that struct_ops maps name is loaded: if one of them is created, whatever its section
+    says (bpf_object_adjust_struct_ops_autoload in libbpf)."""
+    found: dict[str, bool] = {}
+    for each in maps:
+        for _, program in each.struct_ops.functions if each.struct_ops else ():
+            found[program] = found.get(program, False) or each.autocreate
+    return found
 
 
 def _maps(object_file: ObjectFile, btf: Btf | None, section: Section) -> list[Map]:

@@ -36,7 +36,7 @@ def say_bytes(words: bytes) -> None:
     if not words:
         return
     if not in_colour():
-        words = _COLOURS.sub(b"", words)
+        words = without_colours(words)
     with _one_at_a_time:
         try:
             sys.stderr.flush()
@@ -45,6 +45,10 @@ def say_bytes(words: bytes) -> None:
             sys.stderr.write(words.decode(errors="replace"))
         except OSError:
             pass  # nobody reads it: no reason not to do the work
+
+
+def without_colours(words: bytes) -> bytes:
+    return _COLOURS.sub(b"", words)
 
 
 def _write(handle: int, words: bytes) -> None:

@@ -29,26 +29,28 @@ class Rest:
 
 def judge(project: Project, source: Source, constants: Mapping[str, str], *, log: str, again: bool) -> Rest:
     """constants: as for --set. Problem for an object of which no program can be made."""
-    own = {name: value for name, value in source.settings.set.items() if name not in constants}
     made = spec.spec(
         elf.read(source.object_file),
         name=source.object,
         source=source.sources,
-        settings=dataclasses.replace(source.settings, set=own),
+        settings=source.settings,
         clang=clang.find(project).version,
         mcpu=source.settings.mcpu or project.settings.mcpu,
-        constants={**project.settings.set, **constants},
+        programs=source.programs,
+        shared=project.settings.set,
+        constants=constants,
     )
+    bundle = dataclasses.replace(made.bundle, folder=source.folder)
     judged: list[Verdict] = []
-    if made.bundle.programs:
-        judged = verify.verify(made.bundle, mode=log, folder=source.folder, again=again)
+    if bundle.programs:
+        judged = verify.verify(bundle, mode=log, again=again)
     failed = (
         Verdict(
             *(source.object, failure.program, failure.section, "", os.uname().release, verify.ERROR),
             message=failure.problem.what,
-            clang=made.bundle.clang,
-            mcpu=made.bundle.mcpu,
+            clang=bundle.clang,
+            mcpu=bundle.mcpu,
         )
         for failure in made.failures
     )
-    return Rest(made.bundle, (*judged, *failed))
+    return Rest(bundle, (*judged, *failed))

@@ -37,11 +37,11 @@ def _folder() -> Path:
 
 
 @functools.cache
-def compile_bpf(text: str, *flags: str, name: str = "prog") -> Path:
+def compile_bpf(text: str, *flags: str, name: str = "prog", clang: str = "clang") -> Path:
     """The object of a source that holds text; the same text and flags are compiled once."""
     folder = Path(tempfile.mkdtemp(dir=_folder()))
     source, made = folder / f"{name}.bpf.c", folder / f"{name}.o"
     source.write_text(text)
-    command = ["clang", "-target", "bpf", *FLAGS, *flags, "-c", source.name, "-o", made.name]
+    command = [clang, "-target", "bpf", *FLAGS, *flags, "-c", source.name, "-o", made.name]
     subprocess.run(command, cwd=folder, check=True)
     return made

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bpfline_loader import bpf
 from bpfline_loader.syscalls import syscall
 
 # linux/sched.h, linux/mount.h
@@ -68,6 +69,22 @@ def shown(*which: str) -> Loaded:
     """The loaded program that bpftool knows as which ("id", "17")."""
     [tag] = _flat(_json("show", *which))
     return Loaded(tag["tag"], tuple(_insns(_json("dump", "xlated", *which, "opcodes"))))
+
+
+def extends(object_file: Path, program: str, function: str, target: int) -> tuple[int, str]:
+    """(errno, tag) when libbpf itself loads an object whose program replaces a function of the loaded program
+    behind target: what bpftool cannot say."""
+    lib = ctypes.CDLL("libbpf.so.1")
+    for name in ("bpf_object__open_file", "bpf_object__find_program_by_name"):
+        getattr(lib, name).restype = ctypes.c_void_p
+    opened = ctypes.c_void_p(lib.bpf_object__open_file(bytes(object_file), None))
+    found = ctypes.c_void_p(lib.bpf_object__find_program_by_name(opened, program.encode()))
+    assert not lib.bpf_program__set_attach_target(found, target, function.encode())
+    failed = -lib.bpf_object__load(opened)
+    try:
+        return failed, "" if failed else bpf.prog_info(lib.bpf_program__fd(found)).tag
+    finally:
+        lib.bpf_object__close(opened)
 
 
 def _json(*words: str) -> Any:

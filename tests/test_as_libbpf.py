@@ -11,6 +11,7 @@ import dataclasses
 import errno
 import functools
 import os
+import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +20,10 @@ import pytest
 
 import insns
 import libbpf_side
-from bpf_objects import compile_bpf
-from bpfline import elf, spec
+from bpf_objects import GPL, HEADERS, compile_bpf
+from bpfline import elf, parts, spec
 from bpfline.settings import ObjectSettings
+from bpfline_loader import bpf
 from bpfline_loader import object as object_
 from bpfline_loader.bundle import Bundle, Program
 from bpfline_loader.errors import KernelError
@@ -38,6 +40,13 @@ NOT_COMPARED = {"optional"}
 NO_ATTACH_TYPE = {"usdt"}
 #   calls of weak kfuncs that are missing are made recognisable, which counts in the tag (v1.2)
 OTHER_TAG = {"ksyms"}
+
+
+EXTENDED = """
+__attribute__((noinline)) int replaced(struct __sk_buff *ctx) { asm volatile(""); return 1; }
+SEC("tc") int target(struct __sk_buff *ctx) { return replaced(ctx); }
+"""
+EXTENSION = 'SEC("freplace/replaced") int replacing(struct __sk_buff *ctx) { return 2; }\n'
 
 
 @dataclass(frozen=True)
@@ -61,10 +70,23 @@ def vmlinux_h(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def compiled(source: Path, vmlinux_h: Path) -> Path:
+def compilers() -> list[str]:
+    """The newest clang that is installed beside the default one; that one where it is alone."""
+    default = os.path.realpath(shutil.which("clang") or "")
+    found = [name for name in (f"clang-{number}" for number in range(40, 13, -1)) if shutil.which(name)]
+    others = [name for name in found if os.path.realpath(shutil.which(name) or "") != default]
+    return others[:1] or ["clang"]
+
+
+def compiled(source: Path, vmlinux_h: Path, *flags: str, clang: str = "clang") -> Path:
     machine = {"x86_64": "x86", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine)
     return compile_bpf(
-        source.read_text(), f"-I{vmlinux_h}", f"-D__TARGET_ARCH_{machine}", name=source.name.partition(".")[0]
+        source.read_text(),
+        f"-I{vmlinux_h}",
+        f"-D__TARGET_ARCH_{machine}",
+        *flags,
+        name=source.name.partition(".")[0],
+        clang=clang,
     )
 
 
@@ -166,3 +188,34 @@ def test_what_a_kernel_may_forbid_ends_as_it_does_for_libbpf(
             assert (mine[name].verdict, mine[name].errno) == ("unsupported", errno.errorcode[number])
     else:
         assert {name: outcome.loaded for name, outcome in mine.items()} == reference
+
+
+def test_an_extension_of_another_objects_program_ends_as_it_does_for_libbpf(tmp_path: Path) -> None:
+    """Linux may forbid it to everybody, as all that needs a trampoline."""
+    target, extension = (compile_bpf(HEADERS + text + GPL) for text in (EXTENDED, EXTENSION))
+    parts.write(tmp_path / "target", dataclasses.replace(bundle_of(target), object="target"))
+    (tmp_path / "target/parts.json").rename(tmp_path / "target/loader.json")
+    with object_.opened(bundle_of(target)) as opened:
+        fd = opened.load(bundle_of(target).programs[0]).fd
+        assert fd is not None
+        failed, tag = libbpf_side.extends(extension, "replacing", "replaced", fd)
+        by_id = f"id:{bpf.prog_info(fd).id}"
+        for words in ("target/target", by_id):
+            bundle = bundle_of(extension, target=words)
+            bundle = dataclasses.replace(bundle, object="extension", folder=tmp_path / "extension")
+            mine = ours(bundle)["replacing"]
+            if failed:
+                assert (mine.verdict, mine.errno) == ("unsupported", errno.errorcode[failed]), mine.message
+            else:
+                assert mine.loaded is not None and mine.loaded.tag == tag
+        os.close(fd)
+
+
+@pytest.mark.parametrize("clang", compilers())
+def test_what_another_clang_makes_of_the_same_sources_gets_the_same_verdicts(
+    clang: str, vmlinux_h: Path
+) -> None:
+    flags = ("-mcpu=v4",) if clang >= "clang-18" else ()  # which it brought
+    for source in sorted((SOURCES / "good").glob("*.c")):
+        found = ours(bundle_of(compiled(source, vmlinux_h, *flags, clang=clang)))
+        assert {each.verdict for each in found.values()} == {"accepted"}, (source.name, found)

@@ -136,3 +136,22 @@ def test_damage_to_the_place_of_a_function_is_said(tmp_path: Path) -> None:
         made.write_bytes(data)
         with pytest.raises(ObjectError, match="its functions do not fit its code"):
             objects.audited(made)
+
+
+@pytest.mark.parametrize(
+    ("section", "what", "remedy"),
+    [
+        (".addr_space.1", "global variables in an arena are not supported", "bpf_arena_alloc_pages()"),
+        (".jumptables", "jump tables (indirect gotox) are not supported", "-fno-jump-tables"),
+    ],
+)
+def test_what_is_not_supported_is_named_in_one_line_at_its_place(
+    section: str, what: str, remedy: str, tmp_path: Path
+) -> None:
+    text = f"""__attribute__((section("{section}"))) int shared = 1;
+int prog(void *ctx) {{ return shared; }}
+"""
+    with pytest.raises(AuditError) as caught:
+        objects.audited(objects.compiled(text, tmp_path))
+    assert caught.value.what == f"refers to shared in {section}: {what}"
+    assert remedy in caught.value.help and caught.value.where == "prog.c:2:30"

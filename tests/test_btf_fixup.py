@@ -212,7 +212,12 @@ def test_what_a_kernel_lacks_is_replaced_by_what_it_takes_and_no_type_moves(olde
 def test_where_nothing_is_lacking_the_bytes_stay() -> None:
     data = fixed(compile_bpf(DATA))
     assert sanitized(data, ()) == data
-    assert sanitized(data, {"enum64", "type_tag", "qmark_datasec"}) == data
+    assert sanitized(data, {"type_tag", "qmark_datasec"}) == data
+    # Signed enums of linux/bpf.h are marked by later compilers (kind_flag), with enum64's kernels.
+    plain = fixed(
+        compile_bpf('int data = 1;\n__attribute__((section("tc"))) int prog(void *ctx) { return data; }\n')
+    )
+    assert sanitized(plain, {"enum64", "type_tag", "qmark_datasec"}) == plain
 
 
 # Damage

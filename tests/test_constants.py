@@ -9,7 +9,7 @@ import pytest
 
 from bpf_objects import HEADERS, compile_bpf
 from bpfline import elf, maps
-from bpfline.constants import Value
+from bpfline.constants import Given, Value
 from bpfline.errors import SettingsError
 from bpfline.maps import Maps
 from bpfline_loader.btf import Btf
@@ -114,7 +114,7 @@ def test_a_value_is_written_in_its_variables_type_and_nothing_else_changes(
 ) -> None:
     btf, before, places = rich
     section, offset = places[name.split("[")[0].split(".")[0]]
-    after = maps.with_constants(before, btf, {name: value})
+    after = maps.with_constants(before, btf, {name: Given(value)})
     for old, new in zip(before.maps, after.maps, strict=True):
         if new.name != section:
             assert new == old
@@ -129,8 +129,8 @@ def test_a_value_is_written_in_its_variables_type_and_nothing_else_changes(
     ("name", "value", "said"),
     [
         ("flag", "2", "flag is _Bool, which '2' is not"),
-        ("flag", 2, "flag is _Bool, which 2 is not"),
-        ("c", "ab", "c is char, which 'ab' is not"),
+        ("flag", 2, "flag is _Bool, which 2 is not\n  help: it holds true or false"),
+        ("c", "ab", "c is char, which 'ab' is not\n  help: it holds 'a' or -128 to 127"),
         ("s8", "128", "s8: 128 does not fit into signed char\n  help: it holds -128 to 127"),
         ("u8", -1, "u8: -1 does not fit into unsigned char\n  help: it holds 0 to 255"),
         ("u16", "65536", "u16: 65536 does not fit into unsigned short"),
@@ -140,9 +140,10 @@ def test_a_value_is_written_in_its_variables_type_and_nothing_else_changes(
         ("s32", "9" * 5000, "s32 is int, which"),
         ("s64", 1 << 63, "does not fit into long long"),
         ("mode", "MODE_FSAT", "mode: enum mode has no 'MODE_FSAT'\n  help: near it: MODE_FAST"),
+        ("sign", "ZERO", "has no 'ZERO'\n  help: it has SIGN_MINUS, SIGN_PLUS, or write a number"),
         ("mode", 1 << 32, "mode: 4294967296 does not fit into enum mode"),
         ("text", "abcdef", "text: const volatile char[6] has no room for 6 bytes and a NUL"),
-        ("text", 5, "text is const volatile char[6], which 5 is not"),
+        ("text", 5, "text is const volatile char[6], which 5 is not\n  help: it holds text of at most 5"),
         ("text[6]", "a", "text[6]: const volatile char[6] has no element 6"),
         ("table", "1", "table is const volatile int[2][3], which cannot be set as a whole"),
         ("table[1]", "1", "table[1] is const volatile int[3], which cannot be set as a whole"),
@@ -152,7 +153,7 @@ def test_a_value_is_written_in_its_variables_type_and_nothing_else_changes(
         ("s32.x", 1, "s32.x: int has no member x"),
         ("s32[0]", 1, "s32[0]: int is no array"),
         ("pointer", 1, "pointer is const volatile void *, which cannot be set"),
-        ("ratio", "much", "ratio is double, which 'much' is not"),
+        ("ratio", "much", "ratio is double, which 'much' is not\n  help: it holds a number, such as 0.5"),
         ("writen", 1, "there is no global variable writen\n  help: near it: written"),
         ("xyzzy", 1, "there is no global variable xyzzy\n  help: declare it as: const volatile int xyzzy"),
         ("CONFIG_HZ", 1, "there is no global variable CONFIG_HZ"),
@@ -168,14 +169,14 @@ def test_what_does_not_fit_is_refused_in_one_line_that_says_why(
 ) -> None:
     btf, before, _ = rich
     with pytest.raises(SettingsError) as caught:
-        maps.with_constants(before, btf, {name: value})
+        maps.with_constants(before, btf, {name: Given(value)})
     assert said in str(caught.value)
     assert caught.value.status == USAGE
 
 
 def test_several_values_are_set_at_once(rich: Rich) -> None:
     btf, before, places = rich
-    after = maps.with_constants(before, btf, {"s32": 5, "u32": 6, "written": 7})
+    after = maps.with_constants(before, btf, {"s32": Given(5), "u32": Given(6), "written": Given(7)})
     data = {each.name: each.data or b"" for each in after.maps}
     assert struct.unpack_from("i", data[".rodata"], places["s32"][1]) == (5,)
     assert struct.unpack_from("I", data[".rodata"], places["u32"][1]) == (6,)
@@ -185,4 +186,4 @@ def test_several_values_are_set_at_once(rich: Rich) -> None:
 def test_without_btf_no_variable_is_known() -> None:
     found = maps.read(elf.read(compile_bpf("int counter = 3;", "-g0")), None)
     with pytest.raises(SettingsError, match="no global variable counter"):
-        maps.with_constants(found, None, {"counter": 1})
+        maps.with_constants(found, None, {"counter": Given(1)})

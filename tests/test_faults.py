@@ -268,7 +268,7 @@ def test_fault_11_where_the_entry_is_not_plain_the_candidates_and_the_setting_ar
     built = project.build(status=1)
     assert (
         "bpf_src/prog.c: error: has several functions that nobody calls: first, second\n"
-        '  help: name the one to start at: entry = "..." in [tool.bpfline.object."NAME"]' in built.stderr
+        '  help: name the one to start at: entry = "..." in [tool.bpfline.object."prog"]' in built.stderr
     )
     project.settings("prog", each='entry = "second"')
     project.build()

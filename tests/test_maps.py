@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from bpf_objects import GPL, HEADERS, compile_bpf
 from bpfline import elf, maps
+from bpfline.constants import Given
 from bpfline.data_maps import BPF_F_MMAPABLE, BPF_F_RDONLY_PROG, kernel_name
 from bpfline.maps import Maps
 from bpfline_loader.btf import Btf
@@ -492,6 +493,6 @@ def test_a_damaged_object_gives_maps_or_one_clear_problem(data: st.DataObject) -
     for symbol in object_file.symbols:
         try:
             found.place(symbol, 0)
-            maps.with_constants(found, btf, {symbol.name: 1})
+            maps.with_constants(found, btf, {symbol.name: Given(1)})
         except Problem:
             pass

@@ -75,6 +75,8 @@ jited_bytes = 60
 [tool.bpfline.program."net/x/main"]
 expect = "refused"
 code = "BPF006"
+attach = "eth1"
+target = "net/y/main"
 budget.processed_insns = 7
 """,
     )
@@ -125,7 +127,11 @@ budget.processed_insns = 7
         ),
         program={
             "net/x/main": ProgramSettings(
-                expect="refused", code="BPF006", budget=BudgetSettings(processed_insns=7)
+                expect="refused",
+                code="BPF006",
+                attach="eth1",
+                target="net/y/main",
+                budget=BudgetSettings(processed_insns=7),
             )
         },
     )
@@ -192,6 +198,12 @@ budget.processed_insns = 7
         ("[tool.bpfline.budget]\nlimit_share = '9'\n", "tool.bpfline.budget.limit_share is no number", ""),
         ("[tool.bpfline.baseline]\ngrowth = nan\n", "tool.bpfline.baseline.growth is nan", "from 0 on"),
         ("[tool.bpfline.program.a]\nbudget.x = 1\n", "tool.bpfline.program.a.budget has no setting 'x'", ""),
+        (
+            "[tool.bpfline.program.a]\nattach = ['eth0']\n",
+            "tool.bpfline.program.a.attach is not a string",
+            "",
+        ),
+        ("[tool.bpfline.program.a]\ntarget = ''\n", "tool.bpfline.program.a.target holds an empty", "leave"),
         ("[tool.bpfline.program.a]\nexpect = 'fail'\n", "tool.bpfline.program.a.expect is 'fail'", "refused"),
         (
             "[tool.bpfline.program.a]\nexpect = 'refused'\ncode = '6'\n",

@@ -191,10 +191,12 @@ SEC("xdp") int prog(void *ctx) {{ return leaf(7) + counter++; }}
             assert words and struct.unpack(f"<{words}I", mine) == struct.unpack(f">{words}I", its)
 
 
-def test_the_projects_constants_are_set_where_there_are_such_and_the_objects_own_win() -> None:
+def test_constants_are_set_where_there_are_such_and_what_is_wrong_is_said_with_who_said_it() -> None:
     made = elf.read(compile_bpf(HEADERS + DATA + GPL))
 
-    def rodata(constants: dict[str, int], own: dict[str, int]) -> bytes | None:
+    def rodata(
+        shared: dict[str, int], own: dict[str, int], constants: dict[str, int] | None = None
+    ) -> bytes | None:
         found = spec(
             made,
             name="x",
@@ -202,6 +204,7 @@ def test_the_projects_constants_are_set_where_there_are_such_and_the_objects_own
             settings=ObjectSettings(set=own),
             clang=None,
             mcpu=None,
+            shared=shared,
             constants=constants,
         )
         return next(each.data for each in found.bundle.maps if each.name == ".rodata")
@@ -209,8 +212,19 @@ def test_the_projects_constants_are_set_where_there_are_such_and_the_objects_own
     assert rodata({}, {}) == struct.pack("<i", 5)
     assert rodata({"limit": 7, "elsewhere[3].deep": 1}, {}) == struct.pack("<i", 7)
     assert rodata({"limit": 7}, {"limit": 9}) == struct.pack("<i", 9)
+    assert rodata({"limit": 7}, {"limit": 9}, {"limit": 8, "elsewhere": 1}) == struct.pack("<i", 8)
     with pytest.raises(Problem, match="there is no global variable elsewhere"):
         rodata({}, {"elsewhere": 1})
+    for where, sets in (
+        ("pyproject.toml: tool.bpfline.set.limit for x", ({"limit": "z"}, {}, {})),
+        ("pyproject.toml: tool.bpfline.object.x.set.limit", ({"limit": 1}, {"limit": "z"}, {})),
+        ("--set limit=z for x", ({"limit": 1}, {"limit": 2}, {"limit": "z"})),
+    ):
+        with pytest.raises(Problem) as caught:
+            rodata(*sets)  # type: ignore[arg-type]
+        assert str(caught.value) == (
+            f"{where}: error: limit is int, which 'z' is not\n  help: it holds -2147483648 to 2147483647"
+        )
 
 
 def test_a_callback_for_exceptions_is_appended_though_nothing_calls_it() -> None:

@@ -66,3 +66,51 @@ def test_an_object_that_was_well_before_is_judged_by_what_it_is_now(mixed: Proje
     mixed.write("bpf_src/x.bpf.c", HEADERS + "\n\n" + loops(3) + refused("wrong") + BAD)
     wrong = next(row for row in rows(mixed) if row["program"] == "wrong")
     assert wrong["diagnosis"]["place"]["line"] == 12
+
+
+def test_an_object_that_does_not_compile_has_a_row_that_says_so_and_clangs_words_stay(mixed: Project) -> None:
+    mixed.write("bpf_src/x.bpf.c", "int broken(")
+    for _ in range(2):
+        said = mixed.doit("verify", "--json", status=1)
+        broken, good = json.loads(said.stdout)["results"]
+        assert (broken["object"], broken["program"], broken["verdict"]) == ("x", "", "error")
+        assert broken["message"] == (
+            "bpf_src/x.bpf.c: does not compile; ./bpf_src/x.bpf.c:1:12: error: expected parameter declarator"
+        )
+        assert (good["object"], good["verdict"]) == ("y", "accepted")
+        assert "3 errors generated." in said.stderr
+    assert "x        error " in mixed.doit("verify", status=1).stdout
+    for name in ("verdicts.json", "junit.xml", "summary.md"):
+        assert "expected parameter declarator" in mixed.path(f"build/report/{name}").read_text()
+
+
+def test_an_object_that_was_not_asked_for_has_no_row(mixed: Project) -> None:
+    mixed.write("bpf_src/x.bpf.c", "int broken(")
+    (row,) = json.loads(mixed.doit("verify:y", "--json").stdout)["results"]
+    assert row["object"] == "y"
+
+
+def test_what_stands_in_the_way_of_each_object_is_in_its_row(mixed: Project) -> None:
+    mixed.write("bpf_src/x.bpf.c", "#include <no/such.h>\n")
+    mixed.write("bpf_src/z.bpf.c", HEADERS + "int limit;\n" + loops(3))
+    mixed.write(
+        "pyproject.toml",
+        '[tool.bpfline.object.y.set]\nlimt = 1\n[tool.bpfline.object.w]\nlink = ["x.bpf.c"]\n',
+    )
+    said = mixed.doit("verify", "--json", "--set", "limit=z", status=3)
+    assert {
+        row["object"]: row["message"].partition(";")[0] for row in json.loads(said.stdout)["results"]
+    } == {
+        "w": "bpf_src/x.bpf.c: does not compile",
+        "y": "pyproject.toml: tool.bpfline.object.y.set.limt: there is no global variable limt",
+        "z": "--set limit=z for z: limit is int, which 'z' is not",
+    }
+
+
+def test_a_baseline_is_compared_with_what_was_verified_alone(mixed: Project) -> None:
+    mixed.write("bpf_src/x.bpf.c", HEADERS + loops(3))
+    mixed.write("pyproject.toml", '[tool.bpfline.program."x/loops"]\nbudget.processed_insns = 1000\n')
+    mixed.doit("baseline")
+    mixed.write("bpf_src/x.bpf.c", "int broken(")
+    said = mixed.doit("verify", status=1)
+    assert "gone" not in said.stdout and "is for no program" not in said.stderr

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from . import bpf, bpf_btf, kernel_btf
 from .btf import Btf, Kind
-from .bundle import Program
+from .bundle import Bundle, Program, beside
 from .errors import KernelError, Lacking, Problem
 from .kernel_btf import Found
 from .syscalls import errno_name
@@ -87,6 +87,28 @@ def opened(words: str) -> int:
         raise KernelError(f"target program: {name}", errno=name, where=words) from None
 
 
-def is_outside(words: str) -> bool:
-    """Whether a program's target is no program of its own bundle."""
+def is_loaded(words: str) -> bool:
+    """Whether a program's target is one that somebody else loaded, or pinned."""
     return words.startswith(("/", "id:"))
+
+
+def program(words: str, bundle: Bundle) -> tuple[Bundle, Program]:
+    """The program "PROGRAM" or "OBJECT/PROGRAM", and the bundle that it is in: bundle or one beside it.
+    Problem where there is none, or one that cannot be extended."""
+    object_, _, name = words.rpartition("/")
+    home = beside(bundle, object_) if object_ else bundle
+    found = next((each for each in home.programs if each.name == name), None)
+    if found is None:
+        raise KernelError(
+            f"there is no target program {words}",
+            errno="ENOENT",
+            where=bundle.object,
+            help=f"{home.object} has " + ", ".join(each.name for each in home.programs),
+        )
+    if found.type == "ext":  # "Cannot recursively attach", bpf_check_attach_target in kernel/bpf/verifier.c
+        raise KernelError(
+            f"its target program {words} replaces a function itself, and cannot be extended",
+            errno="EINVAL",
+            where=bundle.object,
+        )
+    return home, found

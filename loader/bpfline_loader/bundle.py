@@ -48,8 +48,8 @@ class Program:
 
     attach_btf: the kernel type that it is attached to, found by name when it is loaded
     ("btf_trace_sched_switch"; for "ext" the function of the target program), or None. target: the
-    program that has the function, where it is not the kernel: the name of one of this bundle's, "id:123",
-    or the path of a pin.
+    program that has the function, where it is not the kernel: the name of one of this bundle's,
+    "OBJECT/PROGRAM" of one that was built beside it, "id:123", or the path of a pin.
     flags: prog_flags. autoload: False for SEC("?..."). drop_attach_type: expected_attach_type may be
     left out where the kernel does not know it (libbpf's SEC_EXP_ATTACH_OPT).
 
@@ -177,6 +177,18 @@ def read(folder: Path, name: str = DESCRIPTION) -> Bundle:
     from . import description  # which is made of the definitions above
 
     return description.read(folder, name)
+
+
+def beside(bundle: Bundle, name: str) -> Bundle:
+    """The bundle of the object name, which was built into the same folder: build/net/x has build/y beside
+    it. BundleError where there is none."""
+    if name == bundle.object:
+        return bundle
+    own = Path(bundle.object).parts
+    home = () if bundle.folder is None else bundle.folder.absolute().parts
+    if home[-len(own) :] != own or ".." in Path(name).parts:
+        raise BundleError(f"there is no object {name} beside it", where=bundle.folder or bundle.object)
+    return read(Path(*home[: -len(own)], name))
 
 
 def check_insns(insns: bytes, where: object) -> None:

@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from . import attach_target, kconfig, kernel_btf, maps
+from . import kconfig, kernel_btf, maps
 from .btf import Btf
 from .bundle import Bundle, Map, Program
 from .errors import Problem
@@ -36,13 +36,13 @@ class Fingerprints:
 
     def of(self, program: Program) -> str | None:
         """64 hex digits; None where what the program needs lies outside of the bundle and may change."""
-        if program.target is not None and attach_target.is_outside(program.target):
+        if program.target is not None and program.target not in self._programs:
             return None
         parts: list[Any] = [self._shared, _fields(program)]
         # CO-RE records, too, look for types in modules where vmlinux has none (bpf_core_apply).
         if self._needs_kernel or program.attach_btf is not None or program.core_relos:
             parts.append(kernel_btf.modules())
-        if program.target is not None and program.target in self._programs:
+        if program.target is not None:
             parts.append(_fields(self._programs[program.target]))
         return _digest(json.dumps(parts).encode())
 

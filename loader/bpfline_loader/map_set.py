@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 
 from . import bpf_btf, kconfig, maps, struct_ops
 from .btf import Btf
-from .bundle import Bundle, Map
+from .bundle import Bundle, Map, StructOps
 from .errors import KernelError
 from .struct_ops import KernelValue
 
@@ -17,12 +17,13 @@ KCONFIG = ".kconfig"
 
 
 class MapSet:
-    """fds: by the maps' names. values: of struct_ops maps, those that are not created on their own too.
-    notes: what the kernel took only in part."""
+    """fds: by the maps' names. values: of struct_ops maps, those that are not created on their own too;
+    unsuited: why one of the latter has none. notes: what the kernel took only in part."""
 
     def __init__(self, bundle: Bundle, btf_fd: int):
         self.fds: dict[str, int] = {}
         self.values: dict[str, KernelValue] = {}
+        self.unsuited: dict[str, KernelError] = {}
         self.notes: list[str] = []
         self._bundle = bundle
         self._btf_fd = btf_fd
@@ -37,7 +38,7 @@ class MapSet:
         # free when the next one is read.
         for wanted in self._bundle.maps:
             if wanted.struct_ops is not None:
-                self.values[wanted.name] = struct_ops.laid_out(wanted, wanted.struct_ops, btf())
+                self._lay_out(wanted, wanted.struct_ops, btf())
             if wanted.name in present:
                 self.fds[wanted.name] = present[wanted.name]
             elif wanted.autocreate:
@@ -46,6 +47,19 @@ class MapSet:
             if wanted.slots and wanted.type != "prog_array" and wanted.name not in present:
                 targets = {slot.target: self.fd(slot.target) for slot in wanted.slots}
                 maps.fill_slots(wanted, self.fd(wanted.name), targets)
+
+    def _lay_out(self, wanted: Map, ops: StructOps, btf: Btf) -> None:
+        try:
+            value = struct_ops.laid_out(wanted, ops, btf)
+        except KernelError as error:
+            if wanted.autocreate:
+                raise
+            self.unsuited[wanted.name] = error.with_traceback(None)  # which would hold on to this frame
+            return
+        self.values[wanted.name] = value
+        if value.left_out and wanted.autocreate:
+            its = f"struct {ops.type_name} has no {', '.join(value.left_out)}"
+            self.notes.append(f"map {wanted.name}: this kernel's {its}, left out where it is zero")
 
     def fd(self, name: str) -> int:
         """The map's fd; KernelError where it is not there."""

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 
-from . import attach_target, bpf, bpf_btf, btf_load, externs, features, hints, maps, privileges, struct_ops
+from . import attach_target, bpf, bpf_btf, btf_load, externs, features, hints, maps, privileges
 from .attach_target import Target
 from .btf import Btf
 from .bundle import Bundle, Program
@@ -110,10 +110,6 @@ class Object:
                 if wanted.slots and wanted.type == "prog_array":
                     maps.fill_slots(wanted, self._maps.fd(wanted.name), programs)
 
-    def struct_ops_value(self, name: str, programs: Mapping[str, int]) -> bytes:
-        """What registers the struct_ops map of that name when it is written to it; programs: fds by name."""
-        return struct_ops.with_programs(self._maps.values[name], programs)
-
     # What a program needs
 
     def _prepared(self, program: Program) -> tuple[bytes, bpf.Details]:
@@ -175,8 +171,8 @@ class Object:
                 "nothing says in which program it replaces a function",
                 errno="EINVAL",
                 where=program.name,
-                help="name the target in the settings of its object: another of its programs, id:123, "
-                "or the path of a pin",
+                help='target = "OBJECT/PROGRAM", "id:123" or the path of a pin in '
+                f'[tool.bpfline.program."{self._bundle.object}/{program.name}"]',
             )
         if program.attach_btf is None:
             return expected, Target(0)
@@ -189,12 +185,8 @@ class Object:
             return callback.index, Target(callback.type_id, self._module(value.btf_id))
         for wanted in self._bundle.maps:
             if wanted.struct_ops is not None and program.name in dict(wanted.struct_ops.functions).values():
-                raise Lacking(
-                    f"this kernel's struct {wanted.struct_ops.type_name} has no such member",
-                    errno="EINVAL",
-                    where=program.name,
-                )
-        raise KernelError(
+                raise self._maps.unsuited[wanted.name]
+        raise KernelError(  # as libbpf (libbpf_prepare_prog_load)
             "no struct_ops map names this function",
             errno="EINVAL",
             where=program.name,
@@ -206,13 +198,12 @@ class Object:
         words = program.target or ""
         if words in self._targets:
             return self._targets[words]
-        if attach_target.is_outside(words):
+        if attach_target.is_loaded(words):
             fd = attach_target.opened(words)
         else:
-            inside = next((each for each in self._bundle.programs if each.name == words), None)
-            if inside is None or inside is program:
-                raise KernelError(f"there is no target program {words}", errno="ENOENT", where=program.name)
-            attempt = self.load(inside, mode="none")
+            home, wanted = attach_target.program(words, self._bundle)
+            owner = self if home is self._bundle else self._stack.enter_context(opened(home))
+            attempt = owner.load(wanted, mode="none")
             if attempt.fd is None:
                 raise KernelError(
                     f"its target program {words} is {attempt.verdict}: {attempt.message}",

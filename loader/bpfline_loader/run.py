@@ -112,7 +112,7 @@ def _attach_all(
             _tell(err, f"{name}: loaded, not attached: run attaches no {described(program)} programs")
             continue
         try:
-            attachment = attachments.enter_context(closing(attach(program, fd, files)))
+            attachment = attachments.enter_context(closing(attach(program, fd, files, name=name)))
         except Problem as problem:
             _tell(err, f"{name}: not attached: {problem}")
             status = max(status, problem.status)

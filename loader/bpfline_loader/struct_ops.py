@@ -7,9 +7,7 @@ bpf_map__init_kern_struct_ops in libbpf does.
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from . import kernel_btf
 from .btf import Btf, Kind, Member
@@ -24,25 +22,24 @@ BPF_F_VTYPE_BTF_OBJ_FD = 1 << 15
 @dataclass(frozen=True)
 class Callback:
     """One function of the struct. type_id, index: of the struct and of its member in the kernel's BTF,
-    which a program gives as attach_btf_id and expected_attach_type. offset: of the pointer in the value."""
+    which a program gives as attach_btf_id and expected_attach_type."""
 
     program: str
     type_id: int
     index: int
-    offset: int
 
 
 @dataclass(frozen=True)
 class KernelValue:
     """The map's value in the kernel's layout, without its functions. value_type_id: of
-    struct bpf_struct_ops_NAME; btf_id: the id of the BTF that has it, 0 for vmlinux. absent: programs of
-    members that this kernel's struct does not have."""
+    struct bpf_struct_ops_NAME; btf_id: the id of the BTF that has it, 0 for vmlinux. left_out: members,
+    zero in the program, that this kernel's struct does not have."""
 
     value_type_id: int
     btf_id: int
     data: bytes
     callbacks: tuple[Callback, ...]
-    absent: frozenset[str] = field(default_factory=frozenset)
+    left_out: tuple[str, ...] = ()
 
 
 def laid_out(wanted: Map, ops: StructOps, btf: Btf) -> KernelValue:
@@ -69,19 +66,19 @@ def laid_out(wanted: Map, ops: StructOps, btf: Btf) -> KernelValue:
     data = bytearray(kernel.size_of(value.type_id))
     theirs = {member.name: (index, member) for index, member in enumerate(kernel.members(inner.type))}
     functions = dict(ops.functions)
-    callbacks, absent = [], set()
+    callbacks, left_out = [], []
     for member in btf.members(ops.type_id):
         size = btf.size_of(member.type)
         at = member.bit_offset // 8
         ours = ops.data[at : at + size]
         program = functions.get(member.name)
         if member.name not in theirs:
-            if any(ours):
+            # libbpf has the program's own address there, so a callback is not zero.
+            if any(ours) or program is not None:
                 raise _unsuited(
                     wanted, f"this kernel's struct {name} has no member {member.name}", lacking=True
                 )
-            if program is not None:
-                absent.add(program)
+            left_out.append(member.name)
             continue
         index, its = theirs[member.name]
         if member.bit_size or its.bit_size:
@@ -95,20 +92,12 @@ def laid_out(wanted: Map, ops: StructOps, btf: Btf) -> KernelValue:
                 continue
             if kernel.resolve(kernel.resolve(its.type).size_or_type).kind != Kind.FUNC_PROTO:
                 raise _unsuited(wanted, f"this kernel's {name}.{member.name} points to no function")
-            callbacks.append(Callback(program, inner.type, index, offset))
+            callbacks.append(Callback(program, inner.type, index))
         elif kernel.size_of(its.type) != size:
             raise _unsuited(wanted, f"this kernel's {name}.{member.name} has another size than the program's")
         else:
             data[offset : offset + len(ours)] = ours
-    return KernelValue(value.type_id, value.btf_id, bytes(data), tuple(callbacks), frozenset(absent))
-
-
-def with_programs(value: KernelValue, fds: Mapping[str, int]) -> bytes:
-    """The value that registers the struct when it is written to the map; fds: of programs by name."""
-    data = bytearray(value.data)
-    for callback in value.callbacks:
-        struct.pack_into("=Q", data, callback.offset, fds[callback.program])
-    return bytes(data)
+    return KernelValue(value.type_id, value.btf_id, bytes(data), tuple(callbacks), tuple(left_out))
 
 
 def _is(kernel: Btf, member: Member, name: str) -> bool:

@@ -52,7 +52,7 @@ def _row(each: Verdict) -> tuple[str, ...]:
     )  # fmt: skip
     notes = [*(["cached"] if each.cached else []), *([each.note] if each.note else [])]
     return (
-        printable(f"{each.object}/{each.program}"),
+        printable(f"{each.object}/{each.program}" if each.program else each.object),
         each.verdict,
         *("-" if figure is None else str(figure) for figure in figures),
         each.tag or "-",

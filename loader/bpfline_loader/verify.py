@@ -188,13 +188,14 @@ def log_names(programs: Sequence[Program]) -> list[str]:
     Programs of one name in several sections get "-2", "-3".
     """
     names = []
-    for index, program in enumerate(programs):
+    taken: dict[str, int] = {}
+    for program in programs:
         name = program.name
         if not _SAFE_NAME.fullmatch(name):
             digest = _sha256(name.encode("utf-8", "surrogatepass"))[:12]
             name = re.sub(r"^$|^\.|[^A-Za-z0-9_.]", "_", name)[:100] + f"-{digest}"
-        before = sum(program.name == earlier.name for earlier in programs[:index])
-        names.append(f"{name}-{before + 1}.log" if before else f"{name}.log")
+        number = taken[program.name] = taken.get(program.name, 0) + 1
+        names.append(f"{name}-{number}.log" if number > 1 else f"{name}.log")
     return names
 
 

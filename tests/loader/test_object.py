@@ -21,7 +21,18 @@ import insns
 from bpf_objects import GPL, HEADERS, compile_bpf
 from bpfline import elf, spec
 from bpfline.settings import ObjectSettings
-from bpfline_loader import bpf, bpf_map, externs, kconfig, kernel_btf, map_types, maps, privileges, run
+from bpfline_loader import (
+    bpf,
+    bpf_btf,
+    bpf_map,
+    externs,
+    kconfig,
+    kernel_btf,
+    map_types,
+    maps,
+    privileges,
+    run,
+)
 from bpfline_loader.btf import Btf
 from bpfline_loader.bundle import Bundle, Extern, Map
 from bpfline_loader.errors import KernelError, Lacking
@@ -306,6 +317,24 @@ def test_a_strong_extern_that_this_kernel_does_not_have_is_named(
     assert words in row.message
 
 
+def test_the_btf_that_a_kfunc_was_found_in_is_handed_over_at_its_place() -> None:
+    """A kfunc of a module, as far as a kernel without modules (no CONFIG_MODULES) can show it: the one here
+    is said to be in BTF of our own, and the kernel, which looks into fd_array for it, knows better."""
+    other = 'SEC("tc") int other(void *ctx) { bpf_rcu_read_lock(); bpf_rcu_read_unlock(); return 0; }\n'
+    bundle = bundle_of(
+        f"extern void bpf_rcu_read_lock(void) __ksym, bpf_rcu_read_unlock(void) __ksym;\n{other}"
+    )
+    with opened(bundle) as object_, opened(bundle_of(TC % "prog")) as stranger:
+        ours = bpf_btf.btf_info(stranger._btf_fd).id
+        known = object_._externs["bpf_rcu_read_lock"]
+        object_._externs["bpf_rcu_read_lock"] = dataclasses.replace(known, btf_id=ours)
+        _, details = object_._prepared(bundle.programs[0])
+        assert [bpf_btf.btf_info(fd).id for fd in details.fd_array[1:]] == [ours]
+        attempt = object_.load(bundle.programs[0])
+    assert (attempt.verdict, attempt.errno) == ("refused", "EINVAL")
+    assert attempt.message.startswith("BTF fd for kfunc is not a module BTF")
+
+
 def test_an_address_is_that_of_kallsyms() -> None:
     bundle = bundle_of(
         "extern const void bpf_prog_put __ksym;\n"
@@ -442,6 +471,77 @@ def test_freplace_without_its_target_says_what_is_missing(target: str | None, wo
     assert rows["target"].verdict == "accepted"
     assert rows["replacing"].verdict == "error"
     assert words in rows["replacing"].message
+
+
+# A congestion control whose struct has members that no kernel has; more: further ones of ours.
+CONTROL = """
+struct sock;
+struct tcp_congestion_ops___mine {
+	void (*init)(struct sock *);
+	__u32 (*ssthresh)(struct sock *);
+	void (*cong_avoid)(struct sock *, __u32, __u32);
+	__u32 (*undo_cwnd)(struct sock *);
+	char name[16];
+	int no_such_number;
+	void (*no_such_callback)(struct sock *);
+};
+SEC("struct_ops/ssthresh") __u32 ssthresh(void *ctx) { return 2; }
+SEC("struct_ops/cong_avoid") void cong_avoid(void *ctx) {}
+SEC("struct_ops/undo_cwnd") __u32 undo_cwnd(void *ctx) { return 10; }
+SEC("%s") struct tcp_congestion_ops___mine control = {
+	.ssthresh = (void *)ssthresh, .cong_avoid = (void *)cong_avoid, .undo_cwnd = (void *)undo_cwnd,
+	.name = "bpfline", %s
+};
+"""
+LATER = 'SEC("struct_ops/no_such_callback") void later(void *ctx) {}\n'
+
+
+def test_members_of_a_struct_ops_that_the_kernel_lacks_are_left_out_where_they_are_zero() -> None:
+    rows = verify(bundle_of(CONTROL % (".struct_ops", "")))
+    words = "struct tcp_congestion_ops has no no_such_number, no_such_callback, left out where it is zero"
+    assert {(row.verdict, row.note) for row in rows} == {
+        ("accepted", f"map control: this kernel's {words}"),
+    }
+
+
+@pytest.mark.parametrize("member", [".no_such_number = 3", ".no_such_callback = (void *)later"])
+def test_members_of_a_struct_ops_that_the_kernel_lacks_are_missed_where_they_are_not_zero(
+    member: str,
+) -> None:
+    """As by libbpf, which has the callback's own address there: nothing of the object is loaded."""
+    bundle = bundle_of(LATER + CONTROL % (".struct_ops", member))
+    name = member.split()[0][1:]
+    assert {(row.verdict, row.errno, row.message) for row in verify(bundle)} == {
+        (
+            "unsupported",
+            "EOPNOTSUPP",
+            f"map control: this kernel's struct tcp_congestion_ops has no member {name}",
+        )
+    }
+    err = io.StringIO()
+    assert run.run([bundle], seconds=0, out=io.StringIO(), err=err) == 2
+    assert f"has no member {name}" in err.getvalue()
+
+
+def test_a_struct_ops_that_is_not_created_keeps_the_rest_of_its_object_from_nothing() -> None:
+    text = TC % "prog" + LATER + CONTROL % ("?.struct_ops.link", ".no_such_callback = (void *)later")
+    bundle = bundle_of(text)
+    assert {each.name: each.autoload for each in bundle.programs} == {
+        **dict.fromkeys(("later", "ssthresh", "cong_avoid", "undo_cwnd"), False),
+        "prog": True,
+    }
+    rows = {row.program: row for row in verify(bundle)}
+    assert rows.pop("prog").verdict == "accepted"
+    assert {row.verdict for row in rows.values()} == {"unsupported"}
+    created = bundle_of(text + 'SEC(".struct_ops") struct tcp_congestion_ops___mine other = {'
+                        ' .ssthresh = (void *)ssthresh, .name = "other" };\n')  # fmt: skip
+    assert {each.name for each in created.programs if each.autoload} == {"prog", "ssthresh"}
+
+
+def test_a_callback_that_no_struct_ops_names_is_an_error_as_for_libbpf() -> None:
+    (row,) = verify(bundle_of('SEC("struct_ops/init") void lonely(void *ctx) {}\n'))
+    assert (row.verdict, row.errno) == ("error", "EINVAL")
+    assert row.message.startswith("no struct_ops map names this function; put it into a struct")
 
 
 # --- The rest ---------------------------------------------------------------------------------------

@@ -68,8 +68,11 @@ def family(program: bundle.Program) -> Family | None:
     return None
 
 
-def attach(program: bundle.Program, fd: int, tracefs: Tracefs) -> Attachment:
-    """Bind the program that was loaded as fd to what its bundle says. Problem where that cannot be."""
+def attach(program: bundle.Program, fd: int, tracefs: Tracefs, *, name: str = "") -> Attachment:
+    """Bind the program that was loaded as fd to what its bundle says. Problem where that cannot be.
+
+    name: OBJECT/PROGRAM, what settings call it.
+    """
     its = family(program)
     if its is None:
         raise Problem(
@@ -81,8 +84,8 @@ def attach(program: bundle.Program, fd: int, tracefs: Tracefs) -> Attachment:
         raise Problem(
             "nothing says what it is to be attached to",
             where=program.name,
-            help=f"name its {program.type}, in its section's name or in the settings of its object"
-            f' (attach = "{its.target}")',
+            help=f'attach = "{its.target}" in [tool.bpfline.program."{name or program.name}"], or its section'
+            " says it",
         )
     if program.attach is not None and not _can_be_named(program.attach):
         raise Problem(f"nothing has the name {program.attach!a}", where=program.name)

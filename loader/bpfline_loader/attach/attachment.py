@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from .. import hints
 from ..errors import KernelError
+from ..outliving import Record, Remove, undo
 from ..syscalls import errno_name
 
 
@@ -23,7 +24,7 @@ class Attachment:
 
     target: str
     fds: tuple[int, ...] = ()
-    undo: Callable[[], None] | None = None
+    undo: Callable[[], object] | None = None
     text: bytes = b""
 
     def close(self) -> None:
@@ -32,6 +33,17 @@ class Attachment:
             os.close(fd)
         if self.undo is not None:
             self.undo()
+
+
+def outliving_us(record: Record, make: Callable[[], object], remove: Remove) -> Attachment:
+    """What make attaches, and remove detaches by its record: it hangs on nothing of ours. OSError where the
+    kernel does not attach."""
+    try:
+        make()
+    except OSError:
+        record.forget()
+        raise
+    return Attachment(record.words, undo=lambda: undo(record, remove))
 
 
 def refused(target: str, error: OSError, doing: str, help: str = "") -> KernelError:  # noqa: A002

@@ -16,7 +16,7 @@ from ..errors import Problem
 from ..privileges import raised
 from ..syscalls import errno_name
 from ..tracefs import Tracefs, mountinfo
-from .attachment import Attachment, refused
+from .attachment import Attachment, outliving_us, refused
 
 TARGET = None
 TYPES = (
@@ -66,16 +66,7 @@ def with_prog_attach(cgroup: Cgroup, fd: int, attach_type: int) -> Attachment:
     record = outliving.record(
         "cgroup", words, path=cgroup.path, type=attach_type, program=bpf.prog_info(fd).id
     )
-    try:
-        prog_attach(fd, cgroup.fd, attach_type, BPF_F_ALLOW_MULTI)
-    except OSError:
-        record.forget()
-        raise
-
-    def undo() -> None:
-        outliving.undo(record, remove)
-
-    return Attachment(words, undo=undo)
+    return outliving_us(record, lambda: prog_attach(fd, cgroup.fd, attach_type, BPF_F_ALLOW_MULTI), remove)
 
 
 def remove(details: Mapping[str, Any]) -> bool:

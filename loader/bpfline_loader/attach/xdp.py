@@ -15,7 +15,7 @@ from ..bundle import Program
 from ..privileges import raised
 from ..tracefs import Tracefs
 from . import interface
-from .attachment import Attachment, refused
+from .attachment import Attachment, outliving_us, refused
 
 TARGET = "eth0"
 _BPF_XDP = bpf.ATTACH_TYPES["xdp"]
@@ -72,16 +72,7 @@ def with_netlink(name: str, index: int, fd: int, mode: str) -> Attachment:
         mode=mode,
         program=bpf.prog_info(fd).id,
     )
-    try:
-        _set(index, fd, MODES[mode] | _UPDATE_IF_NOEXIST)
-    except OSError:
-        record.forget()
-        raise
-
-    def undo() -> None:
-        outliving.undo(record, remove)
-
-    return Attachment(words, undo=undo)
+    return outliving_us(record, lambda: _set(index, fd, MODES[mode] | _UPDATE_IF_NOEXIST), remove)
 
 
 def remove(details: Mapping[str, Any]) -> bool:
