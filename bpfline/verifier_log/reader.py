@@ -44,7 +44,7 @@ _PRECISION = _compiled(
     r"mark_precise: |force_precise: |last_idx \d|regs=[0-9a-f]+ stack=|parent (?:already had|didn't have) "
 )
 _RELOCATION = _compiled(r"CO-RE relocating |(?:prog '.*': )?relo #\d+: |(?:vmlinux|module)_cand_cache:")
-_BTF_TYPE = _compiled(r"\[\d+\] [A-Z][A-Z0-9_]+ ")
+_BTF_TYPE = _compiled(r"\[\d+\] [A-Z][A-Z0-9_]+ (?!')")  # bpftool btf dump puts names in quotes
 _TRAILER = _compiled(
     r"(?P<time>verification time \d+ usec)|(?P<depth>stack depth (?:max )?\d)|(?P<insns>insns processed \d)"
     r"|(?P<subprog>subprog \d+ \(.*\) .*insns_self )|(?P<processed>processed \d+ insns\b)"
