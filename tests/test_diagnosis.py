@@ -21,7 +21,7 @@ from bpfline.diagnosis.text import columns
 from bpfline.settings import ObjectSettings
 from bpfline.verifier_log import read as read_log
 from bpfline_loader import verify
-from golden_logs import FIXTURES, Log, fixture
+from golden_logs import DATA, FIXTURES, Log, fixture
 
 EXAMPLES = Path(__file__).parent / "bpf" / "errors"
 REFUSED = [log for log in FIXTURES if log.errno]
@@ -38,7 +38,7 @@ def test_the_diagnoses_of_all_fixtures_are_those_that_were_read_critically() -> 
 
 # Where t.bpf.c goes wrong, by the eyes of a person.
 PLACES = {
-    "bad_pkt": "34:10", "bad_null": "40:5", "bad_ref": "51:1", "bad_range": "57:9", "bad_loop": "62:9",
+    "bad_pkt": "34:10", "bad_null": "40:5", "bad_ref": "45:13", "bad_range": "57:9", "bad_loop": "62:9",
     "bad_helper": "75:2",
 }  # fmt: skip
 
@@ -312,12 +312,32 @@ SEC("xdp") int fails(struct xdp_md *ctx) { return inner(ctx) > 6 ? XDP_DROP : XD
 
 
 @pytest.mark.kernel
-def test_a_leak_shows_where_it_was_acquired_and_the_branch_that_leaves(tmp_path: Path) -> None:
+def test_a_leak_points_at_what_was_acquired_and_shows_the_branch_that_leaves_and_the_end(
+    tmp_path: Path,
+) -> None:
     found = _refused(compile_bpf((EXAMPLES / "BPF028_bad.bpf.c").read_text()), tmp_path)
-    (acquired,) = told(found, "acquired")
-    assert at(acquired).startswith("bpf_ringbuf_reserve(&events")
+    assert at(found).startswith("bpf_ringbuf_reserve(&events")
+    assert found.label == "what bpf_ringbuf_reserve() gives here is not released on every path"
+    assert [step.kind for step in found.steps] == ["acquired", "branch", "branch", "lost"]
     assert any("> 1500" in step.text for step in told(found, "branch"))
-    assert at(found) == "}"
+    (end,) = told(found, "lost")
+    assert at(end) == "}"
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize(
+    ("code", "made", "says"),
+    [
+        ("BPF087", "loaders/weak_kfunc", "this kernel has no function bpf_made_up_kfunc()"),
+        ("BPF076", "BPF076_bad", "this kernel has no struct task_struct.made_up"),
+    ],
+)
+def test_what_the_kernel_lacks_is_named_and_not_by_the_number_that_stands_for_it(
+    code: str, made: str, says: str, tmp_path: Path
+) -> None:
+    folder = EXAMPLES if made.startswith("BPF") else DATA
+    found = _refused(compile_bpf((folder / f"{made}.bpf.c").read_text()), tmp_path)
+    assert (found.code, found.label) == (code, says)
 
 
 @pytest.mark.kernel

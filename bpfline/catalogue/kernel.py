@@ -117,7 +117,8 @@ ENTRIES = (
         "BPF087",
         "the kernel has no such kernel function or variable",
         r"^kernel (?:function )?btf_id -?\d+ |^failed to find BTF for kernel function"
-        r"|<invalid kfunc call>|^(?:invalid|unknown) func unknown#2002\d{6}\b"
+        r"|<invalid kfunc call>|^kfunc '.*' is referenced but wasn't resolved"
+        r"|^(?:invalid|unknown) func unknown#(?:2002\d{6}|233685214)\b"
         r"|^cannot find address for kernel function|^ldimm64 failed to find the address for kernel symbol"
         r"|^calling kernel function is not supported without|^this kernel has no (?:kernel )?(?:function"
         r"|variable) "

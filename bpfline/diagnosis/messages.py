@@ -203,17 +203,16 @@ def _never_set(path: Path, found: re.Match[str]) -> Finding:
 
 
 def _leak(path: Path, found: re.Match[str]) -> Finding:
+    """To blame is where it was acquired: where the path ends is often no more than a closing brace."""
     insn = int(found[1])
     for at in reversed(range(len(path.visits))):
         visit = path.visits[at]
         if visit.idx == insn:
-            callee = f"{visit.op.name}() gives" if visit.op.name else "here it is given"
-            got = Mark(at, "acquired", f"{callee} what has to be released")
-            return _finding(
-                path,
-                "the path ends here, and it was not released",
-                [*m.branches(path, at, _last(path)), got],
-            )
+            callee = f"{visit.op.name}()" if visit.op.name else "this"
+            got = Mark(at, "acquired", f"{callee} gives what has to be released")
+            end = Mark(_last(path), "lost", "the path ends here, and it was not released")
+            marks = _sorted(path, [*m.branches(path, at, _last(path)), got, end])
+            return Finding(f"what {callee} gives here is not released on every path", marks, insn=insn)
     return Finding("what is given here is not released on every path", insn=insn)
 
 

@@ -171,8 +171,8 @@ def comment(after: str) -> tuple[str, str | None, int | None]:
     body = after.removeprefix(" ")
     text, at, place = body.rpartition(" @ ")
     file, _, lineno = place.rpartition(":")
-    if at and file and lineno.isdecimal() and lineno.isascii() and len(lineno) < 10:
-        return text, file, int(lineno)
+    if at and lineno.isdecimal() and lineno.isascii() and len(lineno) < 10 and (file or int(lineno) == 0):
+        return text, file or None, int(lineno)  # cilium/ebpf's own comments are of no file, line 0
     return body, None, None
 
 
