@@ -21,6 +21,7 @@ from bpfline.diagnosis.text import columns
 from bpfline.settings import ObjectSettings
 from bpfline.verifier_log import read as read_log
 from bpfline_loader import verify
+from error_examples import load
 from golden_logs import DATA, FIXTURES, Log, fixture
 
 EXAMPLES = Path(__file__).parent / "bpf" / "errors"
@@ -284,6 +285,43 @@ SEC("xdp") int fails(struct xdp_md *ctx)
     assert found.code == "BPF008" and at(found).startswith("name[index]")
     (lost,) = told(found, "lost")
     assert at(lost).startswith("low > 63") and "a copy" in lost.text
+
+
+@pytest.mark.kernel
+def test_a_check_of_32_bits_is_not_shown_as_a_range_of_64(tmp_path: Path) -> None:
+    found = refused(
+        """
+SEC("xdp") int fails(struct xdp_md *ctx)
+{
+	__u32 key = 1;
+	__u64 index = bpf_ktime_get_ns();
+	char *name = bpf_map_lookup_elem(&names, &key);
+
+	if (!name || (__u32)index > 63)
+		return XDP_PASS;
+	return name[index] & 1;
+}
+""",
+        tmp_path,
+    )
+    assert found.code == "BPF008" and at(found).startswith("name[index]")
+    assert found.label.endswith("is a number of which only the lower 32 bits have limits: 0 to 63")
+    (check,) = (step for step in told(found, "check") if "63" in step.text)
+    assert check.text.endswith("<= 63, but for its lower 32 bits only")
+    assert found.help.startswith("Only the lower 32 bits were checked")
+
+
+@pytest.mark.kernel
+def test_a_byte_between_others_that_were_written_is_taken_for_padding() -> None:
+    attempt = load(EXAMPLES / "BPF016_bad.bpf.c", mode="full")  # without privileges: others may read it
+    found = diagnose(attempt.log)
+    assert found is not None and found.code == "BPF016"
+    assert "byte 1 of the 8 at fp-8 was never written, but the bytes around it were" in found.label
+    assert "__builtin_memset(&x, 0, sizeof(x))" in found.help
+    assert [step.text for step in told(found, "origin")] == [
+        "1 byte at fp-8 is written",
+        "4 bytes at fp-4 are written",
+    ]
 
 
 @pytest.mark.kernel

@@ -133,9 +133,8 @@ def _checked(path: Path, found: Found, name: str) -> Mark | None:
         return None
     value = path.value(found.at + 1, found.reg, found.frame)
     known = f": {name} is {words.describe(value)}" if words.is_bounded(value) else ""
-    limits = words.limits(value) if value is not None else None
-    if path.visits[found.at].op.half and limits is not None and limits[1] > 0xFFFFFFFF:
-        known = f", for its lower 32 bits: {name} is {words.describe(value)}"
+    if path.visits[found.at].op.half and value is not None and words.lower_limits(value):
+        known = ", but for its lower 32 bits only"
     return Mark(found.at, "check", f"on this path {holds}{known}")
 
 

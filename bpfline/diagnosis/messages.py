@@ -29,6 +29,15 @@ class Finding:
     insn: int | None = None
 
 
+_HALF_CHECKED = (
+    "Only the lower 32 bits were checked: compare the whole 64-bit number, or make it a __u32 before that."
+)
+_PADDING = (
+    "Set the whole struct to 0 before its members: __builtin_memset(&x, 0, sizeof(x)). An initialiser such "
+    "as = {} may leave the padding between members as it was."
+)
+
+
 def find(path: Path, message: str) -> Finding:
     """What is to say of message, the lines of which are joined by newlines."""
     for pattern, say in _SAYS:
@@ -128,6 +137,7 @@ def _of_number(path: Path, reg: int, what: str, also: int | None = None) -> Find
         path,
         f"{what}, is {known}" if known and "," in what else f"{what} is {known}" if known else what,
         [*_between(path, marks), *pointer, *marks, copy],
+        help=_HALF_CHECKED if value is not None and words.lower_limits(value) else "",
     )
 
 
@@ -252,15 +262,22 @@ def _helper(path: Path, found: re.Match[str]) -> Finding:
 def _stack(path: Path, found: re.Match[str]) -> Finding:
     off, byte, size = (int(number) for number in found.groups())
     stores = []
+    sides = set()  # of the byte, on which something was written
     for at, visit in enumerate(path.visits):
         op = visit.op
         if op.kind == "store" and op.dst == 10 and off < op.off + op.size and op.off < off + size:
+            sides.add(op.off > off + byte)
             written = f"{words.counted(op.size, 'byte')} at fp{op.off:+d}"
             stores.append(
                 Mark(at, "origin", f"{written} are written" if op.size > 1 else f"{written} is written")
             )
     what = f"byte {byte} of the {size}" if size > 1 else "the byte"
-    return _finding(path, f"{what} at fp{off:+d} was never written", stores)
+    label = f"{what} at fp{off:+d} was never written"
+    if len(sides) == 2:
+        return _finding(
+            path, f"{label}, but the bytes around it were: padding, perhaps", stores, help=_PADDING
+        )
+    return _finding(path, label, stores)
 
 
 def _insn(path: Path, found: re.Match[str]) -> Finding:
