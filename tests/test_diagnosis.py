@@ -214,7 +214,41 @@ SEC("xdp") int fails(struct xdp_md *ctx)
     assert at(origin).startswith("bpf_map_lookup_elem(&table, &two)")
     assert "a value of map table (8 bytes), or NULL" in origin.text
     (check,) = told(found, "check")
-    assert at(check).startswith("!first") and "checks another pointer" in check.text
+    assert at(check).startswith("!first") and "checks another pointer, `first` (R" in check.text
+    assert re.fullmatch(r"`second` \(R\d\) may be NULL here", found.label)
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize(
+    ("lines", "name"),
+    [
+        ("__u64 *value = bpf_map_lookup_elem(&table, &key);", "value"),
+        ("void *value; value = (void *)0;\nvalue = (__u64 *)bpf_map_lookup_elem(&table, &key);", "value"),
+        ("__u64 *value = bpf_map_lookup_elem(&table, &key), *other = (void *)0;", ""),
+        ("__u64 *value = bpf_map_lookup_elem(&table, &key) + 0;", ""),
+        ("__u64 *value = key == 1 ? bpf_map_lookup_elem(&table, &key) : 0;", ""),
+        ("__u64 *value; if ((value = bpf_map_lookup_elem(&table, &key)) == 0) key++;", ""),
+        ("__u64 *value = lookup(&key);", ""),
+    ],
+)
+def test_a_variable_is_named_only_where_a_line_is_its_assignment(
+    lines: str, name: str, tmp_path: Path
+) -> None:
+    found = refused(
+        f"""
+static __always_inline void *lookup(__u32 *key) {{ return bpf_map_lookup_elem(&table, key); }}
+SEC("xdp") int fails(struct xdp_md *ctx)
+{{
+	__u32 key = ctx->rx_queue_index;
+	{lines}
+
+	return *(volatile __u64 *)value & 1;
+}}
+""",
+        tmp_path,
+    )
+    assert found.label.endswith(" may be NULL here")
+    assert found.label.startswith(f"`{name}` (R" if name else "R")
 
 
 @pytest.mark.kernel

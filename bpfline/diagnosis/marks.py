@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from bpfline.verifier_log.states import Value
 
 from . import words
+from .names import called
 from .path import Path
 from .trace import Found, back, copies
 
@@ -206,7 +207,8 @@ def other_null_checks(path: Path, at: int, found: list[Found]) -> Iterator[Mark]
             continue
         value = path.value(here, op.dst, frame) if op.dst is not None else None
         if here not in checked and value is not None and words.nullable(value):
-            yield Mark(here, "check", f"this checks another pointer, R{op.dst}: {words.describe(value)}")
+            which = called(path, here, op.dst) if op.dst is not None else ""
+            yield Mark(here, "check", f"this checks another pointer, {which}: {words.describe(value)}")
 
 
 def checked_copy(path: Path, at: int, reg: int) -> Mark | None:

@@ -14,6 +14,7 @@ from . import marks as m
 from . import words
 from .insn import ARGUMENTS
 from .marks import Mark
+from .names import called
 from .path import Path
 from .trace import back
 
@@ -97,7 +98,8 @@ def _maybe_null(path: Path, found: re.Match[str]) -> Finding:
     if path.visits:
         at = _last(path)
         others = m.other_null_checks(path, at, back(path, at, reg, path.visits[at].frame))
-    return _finding(path, f"R{reg} may be NULL here", [*_between(path, marks), *marks, *others])
+    what = called(path, _last(path), reg) if path.visits else f"R{reg}"
+    return _finding(path, f"{what} may be NULL here", [*_between(path, marks), *marks, *others])
 
 
 def _number_as_pointer(path: Path, found: re.Match[str]) -> Finding:

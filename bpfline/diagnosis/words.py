@@ -81,6 +81,10 @@ def describe(value: Value | None) -> str:
     return _pointer(kind, value) + (", or NULL" if nullable(value) else "")
 
 
+def is_pointer(value: Value) -> bool:
+    return value.type not in ("", "scalar")
+
+
 def nullable(value: Value) -> bool:
     """`map_value_or_null`, `ptr_or_null_task_struct`."""
     return value.nullable or "ptr_or_null_" in value.type
