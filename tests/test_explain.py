@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -16,6 +17,7 @@ from jsonschema import Draft202012Validator
 
 import bpfline
 import bpfline_loader
+import golden_diagnoses
 from bpf_objects import FLAGS
 from bpfline import explain_code
 from bpfline.catalogue import CATALOGUE
@@ -230,6 +232,17 @@ def test_a_code_that_is_none_names_those_that_are_like_it(word: str, near: str) 
 @pytest.mark.parametrize("option", [("--object", "x.o"), ("--program", "x"), ("--full",)])
 def test_a_code_takes_no_options_of_logs(option: tuple[str, ...]) -> None:
     assert f"BPF006 is a code, which takes no {option[0]}" in explain("BPF006", *option, status=3).stderr
+
+
+def test_the_samples_of_the_documentation_are_what_is_said() -> None:
+    document = (ROOT / "docs" / "explain.md").read_text()
+    samples = [
+        "".join(line[4:] + "\n" for line in sample.splitlines())
+        for sample in re.findall(r"^    error\[.*\n(?:    .*\n)+", document, re.M)
+    ]
+    refused = golden_diagnoses.text(fixture("6.18 bad_pkt 5"), with_object=True)
+    refused = refused.replace("t.bpf.c", "bpf_src/x.bpf.c").replace("program bad_pkt", "program fails")
+    assert samples == [refused, explain(DATA / "cilium-0.22-BPF003.txt").stdout]
 
 
 def test_a_wheel_has_the_page_of_every_code(tmp_path: Path) -> None:
