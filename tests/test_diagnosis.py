@@ -398,6 +398,24 @@ def test_a_leak_points_at_what_was_acquired_and_shows_the_branch_that_leaves_and
 
 @pytest.mark.kernel
 @pytest.mark.parametrize(
+    ("code", "where", "label"),
+    [
+        ("BPF030", "bpf_spin_lock(&", "what bpf_spin_lock() begins here is not ended on every path"),
+        ("BPF080", "bpf_rcu_read_lock()", "what bpf_rcu_read_lock() begins here is not ended on every path"),
+        ("BPF029", "bpf_tail_call(", "what bpf_ringbuf_reserve() gave is still held"),
+    ],
+)
+def test_a_lock_that_is_not_undone_is_marked_and_a_call_that_must_not_be_made_while_one_holds(
+    code: str, where: str, label: str, tmp_path: Path
+) -> None:
+    found = _refused(compile_bpf((EXAMPLES / f"{code}_bad.bpf.c").read_text()), tmp_path)
+    assert (found.code, found.label) == (code, label)
+    assert at(found).startswith(where)
+    assert len(told(found, "acquired")) == 1
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize(
     ("code", "made", "says"),
     [
         ("BPF087", "loaders/weak_kfunc", "this kernel has no function bpf_made_up_kfunc()"),
