@@ -22,6 +22,7 @@ TEXT = {
     "BPF003": "*count += 1;",
     "BPF006": "return ip->protocol == 6 ? XDP_DROP : XDP_PASS;",
     "BPF028": "__u64 *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);",
+    "BPF053": "__u64 *count = bpf_map_lookup_elem(&table, &key);",
     "BPF076": "struct task_struct *task = (void *)bpf_get_current_task();",
     "BPF087": "return bpf_made_up_kfunc(ctx->len);",
 }
