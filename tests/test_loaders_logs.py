@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bpfline import verifier_log
 from bpfline.diagnosis import Diagnosis, diagnose
@@ -89,6 +91,24 @@ def test_ciliums_short_form_above_its_long_one_is_the_same_refusal(name: str) ->
     assert log == verifier_log.unwrap_all(long)[0]
     (alone,) = verifier_log.unwrap_all(short)
     assert alone.program == "fails" and alone.omitted
+
+
+LINES = sorted({line for data in OF_LOADERS.values() for line in data.splitlines(keepends=True)})
+
+
+@given(st.lists(st.one_of(st.sampled_from(LINES), st.binary(max_size=9)), max_size=40).map(b"".join))
+@settings(max_examples=200, deadline=None)
+def test_mixed_and_damaged_words_of_loaders_raise_nothing(data: bytes) -> None:
+    for log in verifier_log.unwrap_all(data):
+        diagnose(log.log, program=log.program or "")
+
+
+@given(st.sampled_from(sorted(OF_LOADERS)), st.integers(0, 2000), st.integers(0, 2000))
+@settings(max_examples=200, deadline=None)
+def test_words_of_loaders_cut_anywhere_raise_nothing(name: str, start: int, end: int) -> None:
+    data = OF_LOADERS[name]
+    for log in verifier_log.unwrap_all(data[start : len(data) - end]):
+        diagnose(log.log, program=log.program or "")
 
 
 def test_the_loaders_of_the_recordings_stand_beside_them() -> None:
