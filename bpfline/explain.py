@@ -3,17 +3,15 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import re
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import diagnosis, saved_logs, verifier_log
-from .catalogue import CATALOGUE
+from . import catalogue, diagnosis, explain_code, saved_logs, verifier_log
 from .diagnosis import Diagnosis
 from .errors import OK, USAGE, Problem
 from .program_lines import ProgramLines
@@ -22,11 +20,10 @@ from .terminal import in_colour, say
 from .verifier_log import Wrapped
 from .verifier_log import events as ev
 
-_CODE = re.compile(r"BPF(\d{1,4})", re.IGNORECASE | re.ASCII)
-# A wheel has the pages beside this module, the repository in docs/.
-_PAGES = (Path(__file__).parent / "error_pages", Path(__file__).parent.parent / "docs" / "errors")
 _BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a\x7f]")  # what no text has
-_MESSAGE_ALONE = 5  # lines at most
+# What nobody but the verifier prints; the other kinds of lines stand in other texts, too.
+_OWN = (ev.Insn, ev.FromTo, ev.Trailer, ev.BtfType)
+_TAIL = 1 << 20  # of a text, in which messages alone are looked for
 
 
 @dataclass(frozen=True)
@@ -37,19 +34,16 @@ class _Explained:
 
 def run(what: str | None, *, object_file: Path | None, program: str | None, full: bool, as_json: bool) -> int:
     """Explain the log that what names (None and "-": standard input), or the code that it is."""
-    if what is not None and (code := _CODE.fullmatch(what)) and not Path(what).exists():
-        sys.stdout.write(page(f"BPF{int(code[1]):03}"))
-        return OK
+    if code := explain_code.named(what):
+        _only_of_logs(code, {"--object": object_file, "--program": program, "--full": full})
+        return explain_code.run(code, as_json=as_json)
     where = "standard input" if what in (None, "-") else str(what)
     data = saved_logs.read(what, "bpfline explain")
+    logs = [log for log in verifier_log.unwrap_all(data) if log.log.strip()]
+    logs = logs or [Wrapped(_bare(data, where), "")]
     lines = saved_logs.programs(object_file) if object_file is not None else ()
-    logs = verifier_log.unwrap_all(data) or [Wrapped(data, "")]
     if program is not None and any(log.program for log in logs):
         logs = [log for log in logs if log.program == program] or _no_program(program, logs, where)
-    if not any(_is_log(log.log) for log in logs):
-        raise Problem(
-            "is no verifier log", where=where, help="give what a loader printed when a program was refused"
-        )
     explained = [found for log in logs if (found := _explain(log, lines, program))]
     if not explained:
         say(f"{where}: note: tells of no refusal")
@@ -59,14 +53,31 @@ def run(what: str | None, *, object_file: Path | None, program: str | None, full
     return OK
 
 
-def page(code: str) -> str:
-    """The page of a code, in Markdown."""
-    for folder in _PAGES:
-        path = folder / f"{code}.md"
-        if path.is_file():
-            return path.read_text("utf-8")
-    known = [entry.code for entry in CATALOGUE]
-    raise Problem(f"there is no {code}", where="bpfline explain", help=near(code, known), status=USAGE)
+def _only_of_logs(code: str, options: Mapping[str, object]) -> None:
+    if given := [name for name, value in options.items() if value]:
+        raise Problem(
+            f"{code} is a code, which takes no {' and no '.join(given)}",
+            where="bpfline explain",
+            help=f"bpfline explain {code}; with {given[0]} name a log, or - for standard input",
+            status=USAGE,
+        )
+
+
+def _bare(data: bytes, where: str) -> bytes:
+    """A log in nobody's words; of a text with none the lines that the verifier refuses programs with."""
+    if any(isinstance(event, _OWN) for event in verifier_log.read(data)):
+        return data
+    lines = [] if _BINARY.search(data) else [line.strip() for line in data[-_TAIL:].splitlines()]
+    words = [line for line in lines if catalogue.match([line.decode("utf-8", "replace")])]
+    if not words:
+        raise Problem(
+            "is no verifier log: it has no instruction, no figures and no message of the catalogue",
+            where=where,
+            help="--object takes an object; give what a loader printed when it was refused"
+            if data.startswith(b"\x7fELF")
+            else "give what a loader printed when a program was refused",
+        )
+    return b"\n".join(words) + b"\n"
 
 
 def _explain(log: Wrapped, lines: Sequence[ProgramLines], program: str | None) -> _Explained | None:
@@ -79,15 +90,6 @@ def _explain(log: Wrapped, lines: Sequence[ProgramLines], program: str | None) -
 def _no_program(program: str, logs: Sequence[Wrapped], where: str) -> list[Wrapped]:
     help_ = near(program, [log.program for log in logs if log.program])
     raise Problem(f"has no log of a program '{program}'", where=where, help=help_)
-
-
-def _is_log(log: bytes) -> bool:
-    """Whether it has anything that the verifier prints, or is as short as a message alone."""
-    events = [
-        event for event in itertools.islice(verifier_log.read(log), 1000) if not isinstance(event, ev.Blank)
-    ]
-    others = any(not isinstance(event, ev.Message) for event in events)
-    return others or (0 < len(events) <= _MESSAGE_ALONE and not _BINARY.search(log))
 
 
 def _hint(found: Diagnosis, object_file: Path | None) -> str:

@@ -36,12 +36,14 @@ class Place:
 @dataclass(frozen=True)
 class ProgramLines:
     """opcodes: the first byte of each instruction, for telling whether a log is of this program. places:
-    from which instruction on each holds; functions: name and first instruction of each."""
+    from which instruction on each holds; functions: name and first instruction of each. kfuncs: the
+    instructions that call kernel functions, and the names of those."""
 
     name: str
     opcodes: bytes
     places: tuple[tuple[int, Place], ...] = ()
     functions: tuple[tuple[int, str], ...] = ()
+    kfuncs: tuple[tuple[int, str], ...] = ()
 
     def at(self, insn: int) -> Place | None:
         index = bisect_right(self.places, insn, key=lambda entry: entry[0])
@@ -55,8 +57,9 @@ def of(program: Program, bundle: Bundle) -> ProgramLines:
     """The places of a program; none where it was built without -g, or its BTF cannot be read."""
     opcodes = program.insns[::INSN_SIZE]
     order = "<" if bundle.byteorder == "little" else ">"
+    kfuncs = tuple((fixup.insn, fixup.target) for fixup in program.fixups if fixup.kind == "kfunc")
     if not bundle.btf:
-        return ProgramLines(program.name, opcodes)
+        return ProgramLines(program.name, opcodes, kfuncs=kfuncs)
     try:
         btf = Btf.parse(bundle.btf)
         functions = tuple(
@@ -64,9 +67,9 @@ def of(program: Program, bundle: Bundle) -> ProgramLines:
             for insn, type_id in struct.iter_unpack(order + "II", program.func_info)
         )
         records = list(struct.iter_unpack(order + "IIII", program.line_info))
-        return ProgramLines(program.name, opcodes, tuple(_places(records, functions, btf)), functions)
+        return ProgramLines(program.name, opcodes, tuple(_places(records, functions, btf)), functions, kfuncs)
     except BtfError:
-        return ProgramLines(program.name, opcodes)
+        return ProgramLines(program.name, opcodes, kfuncs=kfuncs)
 
 
 def _places(

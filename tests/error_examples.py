@@ -28,7 +28,7 @@ _LINUX_CAPABILITY_VERSION_3 = 0x20080522
 _Result = TypeVar("_Result")
 
 
-def load(source: Path) -> Attempt:
+def load(source: Path, mode: str = "short") -> Attempt:
     """What the kernel says of the one program of source, by bpfline's own way from object to verdict.
 
     Lines of the source that say how: "// cflags: ..." and "// loaded with: CAP_BPF", and nothing else.
@@ -45,7 +45,7 @@ def load(source: Path) -> Attempt:
         with opened(found.bundle) as in_kernel:
 
             def once() -> Attempt:
-                return in_kernel.load(program, mode="short")
+                return in_kernel.load(program, mode=mode)
 
             attempt = with_only(CAP_BPF, once) if "// loaded with: CAP_BPF\n" in text else once()
     except Lacking as error:  # an extern that the kernel lacks: none of the object's programs can load

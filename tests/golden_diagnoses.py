@@ -12,14 +12,16 @@ import json
 from functools import cache
 from pathlib import Path
 
+from bpfline import verifier_log
 from bpfline.diagnosis import diagnose, to_text
 from bpfline.program_lines import Place, ProgramLines
-from golden_logs import DATA, FIXTURES, Log
+from golden_logs import DATA, FIXTURES, OF_LOADERS, Log
 
 EXPECTED = Path(__file__).with_name("data") / "diagnoses.txt"
 LINES = DATA / "t.lines.json"
 _HEAD = """\
-The diagnoses of the logs in verifier-logs/, by program: with its object ("o") or without. Written by
+The diagnoses of the logs in verifier-logs/, by program: with its object ("o") or without; then of the logs
+inside the words of loaders. Written by
 `python tests/golden_diagnoses.py`, read critically, and compared by tests/test_diagnosis.py.
 """
 
@@ -46,6 +48,11 @@ def whole() -> str:
         for with_object in (True, False):
             name = f"{log.program} at level {log.level} of {log.kernel}" + (" o" if with_object else "")
             said.setdefault(text(log, with_object), []).append(name)
+    for name, data in OF_LOADERS.items():
+        log = verifier_log.unwrap_all(data)[-1]
+        found = diagnose(log.log, program=log.program or "")
+        assert found is not None
+        said.setdefault(to_text(found), []).append(name)
     blocks = ["".join(f"# {name}\n" for name in names) + words for words, names in said.items()]
     return "\n".join([_HEAD, *blocks])
 

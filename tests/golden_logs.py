@@ -58,6 +58,9 @@ def _logs(path: Path) -> Iterator[Log]:
 
 FIXTURES = fixtures()
 
+# What loaders printed of the refused examples of tests/bpf/errors, by file: LOADER-VERSION-CODE.txt.
+OF_LOADERS = {path.name: path.read_bytes() for path in sorted(DATA.glob("*-*-BPF*.txt"))}
+
 
 def fixture(name: str) -> Log:
     return next(log for log in FIXTURES if log.name == name)

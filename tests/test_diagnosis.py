@@ -21,7 +21,8 @@ from bpfline.diagnosis.text import columns
 from bpfline.settings import ObjectSettings
 from bpfline.verifier_log import read as read_log
 from bpfline_loader import verify
-from golden_logs import FIXTURES, Log, fixture
+from error_examples import load
+from golden_logs import DATA, FIXTURES, Log, fixture
 
 EXAMPLES = Path(__file__).parent / "bpf" / "errors"
 REFUSED = [log for log in FIXTURES if log.errno]
@@ -38,7 +39,7 @@ def test_the_diagnoses_of_all_fixtures_are_those_that_were_read_critically() -> 
 
 # Where t.bpf.c goes wrong, by the eyes of a person.
 PLACES = {
-    "bad_pkt": "34:10", "bad_null": "40:5", "bad_ref": "51:1", "bad_range": "57:9", "bad_loop": "62:9",
+    "bad_pkt": "34:10", "bad_null": "40:5", "bad_ref": "45:13", "bad_range": "57:9", "bad_loop": "62:9",
     "bad_helper": "75:2",
 }  # fmt: skip
 
@@ -213,7 +214,41 @@ SEC("xdp") int fails(struct xdp_md *ctx)
     assert at(origin).startswith("bpf_map_lookup_elem(&table, &two)")
     assert "a value of map table (8 bytes), or NULL" in origin.text
     (check,) = told(found, "check")
-    assert at(check).startswith("!first") and "checks another pointer" in check.text
+    assert at(check).startswith("!first") and "checks another pointer, `first` (R" in check.text
+    assert re.fullmatch(r"`second` \(R\d\) may be NULL here", found.label)
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize(
+    ("lines", "name"),
+    [
+        ("__u64 *value = bpf_map_lookup_elem(&table, &key);", "value"),
+        ("void *value; value = (void *)0;\nvalue = (__u64 *)bpf_map_lookup_elem(&table, &key);", "value"),
+        ("__u64 *value = bpf_map_lookup_elem(&table, &key), *other = (void *)0;", ""),
+        ("__u64 *value = bpf_map_lookup_elem(&table, &key) + 0;", ""),
+        ("__u64 *value = key == 1 ? bpf_map_lookup_elem(&table, &key) : 0;", ""),
+        ("__u64 *value; if ((value = bpf_map_lookup_elem(&table, &key)) == 0) key++;", ""),
+        ("__u64 *value = lookup(&key);", ""),
+    ],
+)
+def test_a_variable_is_named_only_where_a_line_is_its_assignment(
+    lines: str, name: str, tmp_path: Path
+) -> None:
+    found = refused(
+        f"""
+static __always_inline void *lookup(__u32 *key) {{ return bpf_map_lookup_elem(&table, key); }}
+SEC("xdp") int fails(struct xdp_md *ctx)
+{{
+	__u32 key = ctx->rx_queue_index;
+	{lines}
+
+	return *(volatile __u64 *)value & 1;
+}}
+""",
+        tmp_path,
+    )
+    assert found.label.endswith(" may be NULL here")
+    assert found.label.startswith(f"`{name}` (R" if name else "R")
 
 
 @pytest.mark.kernel
@@ -287,6 +322,43 @@ SEC("xdp") int fails(struct xdp_md *ctx)
 
 
 @pytest.mark.kernel
+def test_a_check_of_32_bits_is_not_shown_as_a_range_of_64(tmp_path: Path) -> None:
+    found = refused(
+        """
+SEC("xdp") int fails(struct xdp_md *ctx)
+{
+	__u32 key = 1;
+	__u64 index = bpf_ktime_get_ns();
+	char *name = bpf_map_lookup_elem(&names, &key);
+
+	if (!name || (__u32)index > 63)
+		return XDP_PASS;
+	return name[index] & 1;
+}
+""",
+        tmp_path,
+    )
+    assert found.code == "BPF008" and at(found).startswith("name[index]")
+    assert found.label.endswith("is a number of which only the lower 32 bits have limits: 0 to 63")
+    (check,) = (step for step in told(found, "check") if "63" in step.text)
+    assert check.text.endswith("<= 63, but for its lower 32 bits only")
+    assert found.help.startswith("Only the lower 32 bits were checked")
+
+
+@pytest.mark.kernel
+def test_a_byte_between_others_that_were_written_is_taken_for_padding() -> None:
+    attempt = load(EXAMPLES / "BPF016_bad.bpf.c", mode="full")  # without privileges: others may read it
+    found = diagnose(attempt.log)
+    assert found is not None and found.code == "BPF016"
+    assert "byte 1 of the 8 at fp-8 was never written, but the bytes around it were" in found.label
+    assert "__builtin_memset(&x, 0, sizeof(x))" in found.help
+    assert [step.text for step in told(found, "origin")] == [
+        "1 byte at fp-8 is written",
+        "4 bytes at fp-4 are written",
+    ]
+
+
+@pytest.mark.kernel
 def test_the_calls_that_lead_to_it_are_shown_outermost_first(tmp_path: Path) -> None:
     found = refused(
         """
@@ -312,12 +384,50 @@ SEC("xdp") int fails(struct xdp_md *ctx) { return inner(ctx) > 6 ? XDP_DROP : XD
 
 
 @pytest.mark.kernel
-def test_a_leak_shows_where_it_was_acquired_and_the_branch_that_leaves(tmp_path: Path) -> None:
+def test_a_leak_points_at_what_was_acquired_and_shows_the_branch_that_leaves_and_the_end(
+    tmp_path: Path,
+) -> None:
     found = _refused(compile_bpf((EXAMPLES / "BPF028_bad.bpf.c").read_text()), tmp_path)
-    (acquired,) = told(found, "acquired")
-    assert at(acquired).startswith("bpf_ringbuf_reserve(&events")
+    assert at(found).startswith("bpf_ringbuf_reserve(&events")
+    assert found.label == "what bpf_ringbuf_reserve() gives here is not released on every path"
+    assert [step.kind for step in found.steps] == ["acquired", "branch", "branch", "lost"]
     assert any("> 1500" in step.text for step in told(found, "branch"))
-    assert at(found) == "}"
+    (end,) = told(found, "lost")
+    assert at(end) == "}"
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize(
+    ("code", "where", "label"),
+    [
+        ("BPF030", "bpf_spin_lock(&", "what bpf_spin_lock() begins here is not ended on every path"),
+        ("BPF080", "bpf_rcu_read_lock()", "what bpf_rcu_read_lock() begins here is not ended on every path"),
+        ("BPF029", "bpf_tail_call(", "what bpf_ringbuf_reserve() gave is still held"),
+    ],
+)
+def test_a_lock_that_is_not_undone_is_marked_and_a_call_that_must_not_be_made_while_one_holds(
+    code: str, where: str, label: str, tmp_path: Path
+) -> None:
+    found = _refused(compile_bpf((EXAMPLES / f"{code}_bad.bpf.c").read_text()), tmp_path)
+    assert (found.code, found.label) == (code, label)
+    assert at(found).startswith(where)
+    assert len(told(found, "acquired")) == 1
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize(
+    ("code", "made", "says"),
+    [
+        ("BPF087", "loaders/weak_kfunc", "this kernel has no function bpf_made_up_kfunc()"),
+        ("BPF076", "BPF076_bad", "this kernel has no struct task_struct.made_up"),
+    ],
+)
+def test_what_the_kernel_lacks_is_named_and_not_by_the_number_that_stands_for_it(
+    code: str, made: str, says: str, tmp_path: Path
+) -> None:
+    folder = EXAMPLES if made.startswith("BPF") else DATA
+    found = _refused(compile_bpf((folder / f"{made}.bpf.c").read_text()), tmp_path)
+    assert (found.code, found.label) == (code, says)
 
 
 @pytest.mark.kernel

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -16,7 +17,9 @@ from jsonschema import Draft202012Validator
 
 import bpfline
 import bpfline_loader
+import golden_diagnoses
 from bpf_objects import FLAGS
+from bpfline import explain_code
 from bpfline.catalogue import CATALOGUE
 from golden_logs import DATA, FIXTURES, fixture, wrapped
 
@@ -127,15 +130,56 @@ def test_an_accepted_programs_log_is_said_to_be_one() -> None:
     assert (ended.stdout, ended.stderr) == ("", "standard input: note: tells of no refusal\n")
 
 
-@pytest.mark.parametrize("data", [b"", b"\0" * 100, b"\x7fELF\1\2", b"a text\n" * 9])
+NO_LOGS = [
+    b"",
+    b"\0" * 100,
+    b"\x7fELF\1\2",
+    b"hello\n",
+    b"a text\n" * 9,
+    b"1:\n; x\n",
+    b"[1] INT 'int' size=4\n",
+]
+
+
+@pytest.mark.parametrize("data", NO_LOGS)
 def test_what_is_no_log_ends_with_2(data: bytes) -> None:
-    assert "standard input: error: is no verifier log" in explain(log=data, status=2).stderr
+    ended = explain(log=data, status=2)
+    assert ended.stderr.startswith("standard input: error: is no verifier log: ") and ended.stdout == ""
 
 
-def test_a_message_alone_is_explained_too() -> None:
-    assert "error[BPF001]" in explain(log=b"R0 !read_ok\n").stdout
-    alone = explain(log=b"the verifier says something new\n").stdout
-    assert alone.startswith("error: the verifier says something new\n")
+def test_our_own_files_are_no_logs() -> None:
+    for name in ("README.md", "pyproject.toml", "bpfline/cli.py", "bpf_src/prog.c"):
+        assert "is no verifier log" in explain(ROOT / name, status=2).stderr
+
+
+REFUSED_FOR = b"R1 type=scalar expected=fp"
+
+
+@pytest.mark.parametrize(
+    "log",
+    [
+        REFUSED_FOR,
+        REFUSED_FOR + b"\n",
+        b"what a build server says\n" * 5000 + b"  " + REFUSED_FOR + b"\r\nand goes on\n" * 20,
+        b"libbpf: prog 'x': -- BEGIN PROG LOAD LOG --\n" + REFUSED_FOR + b"\n-- END PROG LOAD LOG --\n",
+        REFUSED_FOR + b"\n-- END PROG LOAD LOG --\n",
+        b"load program: permission denied:\n\t" + REFUSED_FOR + b"\n",
+    ],
+)
+def test_a_message_alone_is_explained_whatever_stands_around_it(log: bytes) -> None:
+    out = explain(log=log).stdout
+    assert out.startswith("error[BPF034]: ") and f"= {REFUSED_FOR.decode()}\n" in out
+    assert "server" not in out and "goes on" not in out
+
+
+def test_a_message_that_is_unknown_needs_something_that_shows_it_is_one() -> None:
+    message = b"the verifier says something new\n"
+    assert "is no verifier log" in explain(log=message, status=2).stderr
+    for log in (
+        b"libbpf: prog 'x': -- BEGIN PROG LOAD LOG --\n" + message,
+        message + b"processed 3 insns (limit 1000000)\n",
+    ):
+        assert explain(log=log).stdout.startswith("error: the verifier says something new\n")
 
 
 def test_files_that_cannot_be_read_end_with_what_to_do(tmp_path: Path) -> None:
@@ -169,8 +213,36 @@ def test_a_code_prints_its_page(word: str) -> None:
     assert explain(word).stdout == (ROOT / "docs" / "errors" / "BPF006.md").read_text()
 
 
-def test_a_code_that_is_none_names_those_that_are_near() -> None:
-    assert "there is no BPF999" in explain("BPF999", status=3).stderr
+def test_a_code_for_programs_is_what_the_schema_says() -> None:
+    schema = json.loads((ROOT / "docs" / "explain.schema.json").read_text())
+    for entry in CATALOGUE:
+        Draft202012Validator(schema).validate(explain_code.to_json(entry.code))
+    found = json.loads(explain("bpf6", "--json").stdout)
+    assert found["code"] == "BPF006" and found["page"] == explain("BPF006").stdout
+
+
+@pytest.mark.parametrize(("word", "near"), [("BPF999", "BPF093"), ("BPF660", "BPF060"), ("bpf000", "BPF080")])
+def test_a_code_that_is_none_names_those_that_are_like_it(word: str, near: str) -> None:
+    for options in ((), ("--json",)):
+        error = explain(word, *options, status=3).stderr
+        assert "there is no BPF" in error and "the codes are BPF001 to BPF093; " in error
+        assert near in error.partition("like it are ")[2]
+
+
+@pytest.mark.parametrize("option", [("--object", "x.o"), ("--program", "x"), ("--full",)])
+def test_a_code_takes_no_options_of_logs(option: tuple[str, ...]) -> None:
+    assert f"BPF006 is a code, which takes no {option[0]}" in explain("BPF006", *option, status=3).stderr
+
+
+def test_the_samples_of_the_documentation_are_what_is_said() -> None:
+    document = (ROOT / "docs" / "explain.md").read_text()
+    samples = [
+        "".join(line[4:] + "\n" for line in sample.splitlines())
+        for sample in re.findall(r"^    error\[.*\n(?:    .*\n)+", document, re.M)
+    ]
+    refused = golden_diagnoses.text(fixture("6.18 bad_pkt 5"), with_object=True)
+    refused = refused.replace("t.bpf.c", "bpf_src/x.bpf.c").replace("program bad_pkt", "program fails")
+    assert samples == [refused, explain(DATA / "cilium-0.22-BPF003.txt").stdout]
 
 
 def test_a_wheel_has_the_page_of_every_code(tmp_path: Path) -> None:

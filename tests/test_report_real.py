@@ -14,10 +14,11 @@ from typing import Any
 
 import junitparser
 import pytest
-from jsonschema import Draft202012Validator
+from jsonschema import Draft7Validator, Draft202012Validator
 
 import bpfline
 import bpfline_loader
+import sarif_schema
 from bpf_objects import compile_bpf
 from bpfline import report
 from conftest import Project
@@ -70,7 +71,9 @@ def test_doit_verify_writes_every_report_of_all_programs(mixed: Project) -> None
     assert cases["fails"].classname == f"net/x.{KERNEL}" and cases["fails"].is_failure
     assert "R0 invalid mem access 'map_value_or_null'" in cases["fails"].system_out
 
-    (run,) = json.loads((folder / "verdicts.sarif").read_text())["runs"]
+    sarif = json.loads((folder / "verdicts.sarif").read_text())
+    Draft7Validator(sarif_schema.published()).validate(sarif)
+    (run,) = sarif["runs"]
     (found,) = run["results"]
     assert found["ruleId"] == "BPF003" and found["codeFlows"]
     (entry,) = json.loads((folder / "gl-code-quality.json").read_text())

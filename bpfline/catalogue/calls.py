@@ -9,7 +9,7 @@ ENTRIES = (
     entry(
         "BPF031",
         "the kernel has no such helper",
-        r"^(?:invalid|unknown) func (?!unknown#(?:195896080|2002\d{6})\b)\S+#\d+",
+        r"^(?:invalid|unknown) func (?!unknown#(?:195896080|200[12]\d{6}|233685214)\b)\S+#\d+",
         "The helper is newer than the kernel; kernels up to 6.1 also say so when the helper exists, and "
         "programs of this type cannot use it.",
         "Use another helper, or guard the call with bpf_core_enum_value_exists(enum bpf_func_id, ...).",

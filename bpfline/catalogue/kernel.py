@@ -33,10 +33,12 @@ ENTRIES = (
     entry(
         "BPF053",
         "an instruction names a map that does not exist",
-        r"^fd -?\d+ is not pointing to valid bpf_map|^invalid map_fd ",
+        r"^fd -?\d+ is not pointing to valid bpf_map|^invalid map_fd |<invalid BPF map reference>"
+        r"|^BPF map '.*' is referenced but wasn't created|^(?:invalid|unknown) func unknown#2001\d{6}\b",
         "The loader left an instruction that loads a map's address without a map: it did not relocate it, "
-        "or the map (.rodata for a string, for one) could not be created.",
-        "Load the object with a loader that creates .rodata, .data and .bss (libbpf 0.1 or later, bpfline).",
+        "was told not to create the map, or could not (.rodata for a string, for one).",
+        "Let the loader create the map; for .rodata, .data and .bss take one that does (libbpf 0.1 or later, "
+        "bpfline).",
         "environment",
         without_example="it is the loader that leaves such an instruction, and bpfline's does not; the tests "
         "load one made by hand",
@@ -117,7 +119,8 @@ ENTRIES = (
         "BPF087",
         "the kernel has no such kernel function or variable",
         r"^kernel (?:function )?btf_id -?\d+ |^failed to find BTF for kernel function"
-        r"|<invalid kfunc call>|^(?:invalid|unknown) func unknown#2002\d{6}\b"
+        r"|<invalid kfunc call>|^kfunc '.*' is referenced but wasn't resolved"
+        r"|^(?:invalid|unknown) func unknown#(?:2002\d{6}|233685214)\b"
         r"|^cannot find address for kernel function|^ldimm64 failed to find the address for kernel symbol"
         r"|^calling kernel function is not supported without|^this kernel has no (?:kernel )?(?:function"
         r"|variable) "

@@ -16,13 +16,12 @@ from bpfline.verifier_log.events import Event
 
 from . import messages
 from . import path as paths
+from .missing import missing
 from .model import Diagnosis, Step
 from .path import Path, Visit
 
 # Notes of 6.18 and later on what it learns of the stack (kernel/bpf/liveness.c): no reasons.
 _LIVENESS = re.compile(r"\(\d+\) (?:frame|live) ")
-# `relo #0: <byte_off> [5] struct task_struct.made_up (0:0 @ offset 0)`
-_RELOCATED = re.compile(r"<\w+> \[\d+\] (\w+) (.+?) \(")
 
 MOST_BYTES = 64 << 20  # of a log, from its end, in which the path is looked for: 3 seconds
 MOST_STEPS = 64  # as many as the kernel's own report has at most
@@ -50,7 +49,10 @@ def diagnose(
     words = tuple(line for line in summary.messages if not _LIVENESS.match(line))
     message = "\n".join(words)
     finding = messages.find(path, message)
-    insn = finding.insn if finding.insn is not None else path.visits[-1].idx if path.visits else None
+    last = path.visits[-1] if path.visits else None
+    insn = finding.insn if finding.insn is not None else last.idx if last else None
+    lacking = missing(last.text if last else "", words, insn, seen.relocations, lines)
+    said = _decisive(entry, words)
     steps = tuple(
         Step(where.of_visit(visit), mark.text, mark.kind, visit.idx, visit.line + skipped)
         for mark in finding.marks[-MOST_STEPS:]
@@ -63,41 +65,38 @@ def diagnose(
         program=program or (lines.name if lines else ""),
         place=where.of_insn(0 if insn is None else insn),
         insn=insn,
-        label=finding.label or seen.missing(insn) or (words[0] if entry and words else ""),
+        label=lacking or finding.label or (said if entry else ""),
         steps=steps,
         cause=entry.cause if entry else "",
         help=finding.help or (entry.remedy if entry else ""),
         fault=entry.fault if entry else "",
         kernel=summary.kernel,
-        line=seen.lines[words[0]] + skipped if words and words[0] in seen.lines else None,
+        line=seen.lines[said] + skipped if said in seen.lines else None,
     )
     return _with_report(found, summary.report, where) if summary.report else found
 
 
+def _decisive(entry: catalogue.Entry | None, words: tuple[str, ...]) -> str:
+    """The line of the message that entry is about; notes of the kernel's may stand before it."""
+    of_entry = (line for line in words if entry and entry.pattern.search(line))
+    return next(of_entry, words[0] if words else "")
+
+
 class _Seen:
-    """What of a log is not on the path. lines: where a message stands, the last time that it is said."""
+    """What of a log is not on the path. lines: where a message stands, the last time that it is said.
+    relocations: what it tells of CO-RE."""
 
     def __init__(self) -> None:
         self.lines: dict[str, int] = {}
-        self._relocations: list[str] = []
+        self.relocations: list[str] = []
 
     def watch(self, events: Iterable[Event]) -> Iterator[Event]:
         for event in events:
             if isinstance(event, ev.Relocation):
-                self._relocations.append(event.text)
+                self.relocations.append(event.text)
             elif isinstance(event, (ev.Message, ev.Loop)):
                 self.lines[event.raw.decode("utf-8", "replace").strip()] = event.line
             yield event
-
-    def missing(self, insn: int | None) -> str:
-        """What CO-RE did not find for instruction insn, if it was made invalid for that."""
-        made_invalid = re.compile(rf"(.*relo #\d+: )substituting insn #{insn} w/ invalid insn")
-        for text in self._relocations:
-            if found := made_invalid.match(text):
-                for wanted in self._relocations:
-                    if wanted.startswith(found[1] + "<") and (named := _RELOCATED.search(wanted)):
-                        return f"this kernel has no {named[1].lower()} {named[2]}"
-        return ""
 
 
 class _Where:
@@ -162,15 +161,23 @@ def _with_report(found: Diagnosis, report: Report, where: _Where) -> Diagnosis:
         for place in report.path
     )
     known = catalogue.by_code(found.code) is not None
-    return dataclasses.replace(
+    told = dataclasses.replace(
         found,
         title=found.title
         if known
         else ": ".join(filter(None, (report.category, report.problem))) or found.title,
-        place=(where.of_report(at) if at else None) or found.place,
-        insn=at.insn if at and at.insn is not None else found.insn,
-        label=(at.label if at else "") or found.label,
         steps=steps or found.steps,
         reason=report.reason,
         help=report.suggestion or found.help,
+    )
+    if at is None:
+        return told
+    if any(step.kind == "acquired" and step.insn == found.insn for step in steps):
+        end = Step(where.of_report(at), at.label, "lost", at.insn)
+        return dataclasses.replace(told, steps=(*steps, end))
+    return dataclasses.replace(
+        told,
+        place=where.of_report(at) or found.place,
+        insn=found.insn if at.insn is None else at.insn,
+        label=at.label or found.label,
     )

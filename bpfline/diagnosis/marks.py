@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from bpfline.verifier_log.states import Value
 
 from . import words
+from .names import called
 from .path import Path
 from .trace import Found, back, copies
 
@@ -133,9 +134,8 @@ def _checked(path: Path, found: Found, name: str) -> Mark | None:
         return None
     value = path.value(found.at + 1, found.reg, found.frame)
     known = f": {name} is {words.describe(value)}" if words.is_bounded(value) else ""
-    limits = words.limits(value) if value is not None else None
-    if path.visits[found.at].op.half and limits is not None and limits[1] > 0xFFFFFFFF:
-        known = f", for its lower 32 bits: {name} is {words.describe(value)}"
+    if path.visits[found.at].op.half and value is not None and words.lower_limits(value):
+        known = ", but for its lower 32 bits only"
     return Mark(found.at, "check", f"on this path {holds}{known}")
 
 
@@ -207,7 +207,8 @@ def other_null_checks(path: Path, at: int, found: list[Found]) -> Iterator[Mark]
             continue
         value = path.value(here, op.dst, frame) if op.dst is not None else None
         if here not in checked and value is not None and words.nullable(value):
-            yield Mark(here, "check", f"this checks another pointer, R{op.dst}: {words.describe(value)}")
+            which = called(path, here, op.dst) if op.dst is not None else ""
+            yield Mark(here, "check", f"this checks another pointer, {which}: {words.describe(value)}")
 
 
 def checked_copy(path: Path, at: int, reg: int) -> Mark | None:

@@ -8,25 +8,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 from . import marks as m
 from . import words
+from .finding import Finding, finding, in_order, last
 from .insn import ARGUMENTS
 from .marks import Mark
+from .names import called
 from .path import Path
+from .resources import held, leak
 from .trace import back
 
-
-@dataclass(frozen=True)
-class Finding:
-    """label: for the marker. marks: the way there. help: of this case, instead of the catalogue's remedy.
-    insn: where, if not at the last instruction of the path."""
-
-    label: str = ""
-    marks: tuple[Mark, ...] = ()
-    help: str = ""
-    insn: int | None = None
+_HALF_CHECKED = (
+    "Only the lower 32 bits were checked: compare the whole 64-bit number, or make it a __u32 before that."
+)
+_PADDING = (
+    "Set the whole struct to 0 before its members: __builtin_memset(&x, 0, sizeof(x)). An initialiser such "
+    "as = {} may leave the padding between members as it was."
+)
 
 
 def find(path: Path, message: str) -> Finding:
@@ -37,27 +36,13 @@ def find(path: Path, message: str) -> Finding:
     return Finding()
 
 
-def _finding(path: Path, label: str, marks: Iterable[Mark | None], help: str = "") -> Finding:  # noqa: A002
-    return Finding(label, _sorted(path, marks), help)
-
-
-def _sorted(path: Path, marks: Iterable[Mark | None]) -> tuple[Mark, ...]:
-    calls = list(m.calls(path, _last(path))) if path.visits else []
-    unique = {mark.at: mark for mark in [*calls, *filter(None, marks)]}  # the last one knows most
-    return tuple(unique[at] for at in sorted(unique))
-
-
-def _last(path: Path) -> int:
-    return len(path.visits) - 1
-
-
 def _value(path: Path, reg: int, what: str = "") -> list[Mark]:
-    return m.of_value(path, _last(path), reg, what) if path.visits else []
+    return m.of_value(path, last(path), reg, what) if path.visits else []
 
 
 def _between(path: Path, marks: list[Mark]) -> list[Mark]:
     """The branches since the first of marks."""
-    return list(m.branches(path, marks[0].at, _last(path))) if marks else []
+    return list(m.branches(path, marks[0].at, last(path))) if marks else []
 
 
 def _does(path: Path, size: int) -> str:
@@ -71,9 +56,9 @@ def _packet(path: Path, found: re.Match[str]) -> Finding:
     behind = " behind a variable offset" if ident else ""
     known = f"{words.counted(held, 'byte')} are checked" if held else "none of it is checked"
     marks = _value(path, reg)
-    checks = m.packet_checks(path, _last(path), ident) if path.visits else ()
+    checks = m.packet_checks(path, last(path), ident) if path.visits else ()
     start = "the pointer with its variable offset" if ident else "the start of the packet"
-    return _finding(
+    return finding(
         path,
         f"{_does(path, size)} at offset {off} of the packet{behind}: {known}",
         [*_between(path, marks), *marks, *checks],
@@ -86,21 +71,22 @@ def _maybe_null(path: Path, found: re.Match[str]) -> Finding:
     marks = _value(path, reg)
     others: Iterable[Mark] = ()
     if path.visits:
-        at = _last(path)
+        at = last(path)
         others = m.other_null_checks(path, at, back(path, at, reg, path.visits[at].frame))
-    return _finding(path, f"R{reg} may be NULL here", [*_between(path, marks), *marks, *others])
+    what = called(path, last(path), reg) if path.visits else f"R{reg}"
+    return finding(path, f"{what} may be NULL here", [*_between(path, marks), *marks, *others])
 
 
 def _number_as_pointer(path: Path, found: re.Match[str]) -> Finding:
     reg = int(found[1])
     marks = _value(path, reg)
-    voided = m.packet_changed(path, marks[0].at, _last(path)) if marks else None
+    voided = m.packet_changed(path, marks[0].at, last(path)) if marks else None
     was_packet = any("packet" in mark.text for mark in marks)
-    value = path.value(_last(path), reg, path.visits[-1].frame) if path.visits and not was_packet else None
+    value = path.value(last(path), reg, path.visits[-1].frame) if path.visits and not was_packet else None
     label = f"R{reg} is {words.describe(value) or 'a plain number'}, no pointer"
     if voided and was_packet:
         label = f"R{reg} is no pointer into the packet any more"
-    return _finding(path, label, [*_between(path, marks), *marks, voided if was_packet else None])
+    return finding(path, label, [*_between(path, marks), *marks, voided if was_packet else None])
 
 
 def _sum(path: Path, found: re.Match[str]) -> Finding:
@@ -109,8 +95,8 @@ def _sum(path: Path, found: re.Match[str]) -> Finding:
     if op is None or op.kind != "alu":
         return Finding()
     if op.src is None:
-        return _finding(path, f"{words.change(op)} leads out of the object", _value(path, op.dst or 0))
-    at, frame = _last(path), path.visits[-1].frame
+        return finding(path, f"{words.change(op)} leads out of the object", _value(path, op.dst or 0))
+    at, frame = last(path), path.visits[-1].frame
     sides = [path.value(at, reg, frame) for reg in (op.dst, op.src) if reg is not None]
     scalar_last = not (len(sides) == 2 and sides[0] is not None and sides[0].type == "scalar")
     number, pointer = (op.src, op.dst) if scalar_last else (op.dst, op.src)
@@ -118,16 +104,17 @@ def _sum(path: Path, found: re.Match[str]) -> Finding:
 
 
 def _of_number(path: Path, reg: int, what: str, also: int | None = None) -> Finding:
-    at = _last(path)
+    at = last(path)
     value = path.value(at, reg, path.visits[at].frame)
     known = words.describe(value)
     marks = _value(path, reg)
     copy = m.checked_copy(path, at, reg) if not words.is_bounded(value) else None
     pointer = _value(path, also)[:1] if also is not None else []
-    return _finding(
+    return finding(
         path,
         f"{what}, is {known}" if known and "," in what else f"{what} is {known}" if known else what,
         [*_between(path, marks), *pointer, *marks, copy],
+        help=_HALF_CHECKED if value is not None and words.lower_limits(value) else "",
     )
 
 
@@ -136,7 +123,7 @@ def _register(path: Path, found: re.Match[str]) -> Finding:
     reg = int(found[1])
     if not path.visits:
         return Finding()
-    value = path.value(_last(path), reg, path.visits[-1].frame)
+    value = path.value(last(path), reg, path.visits[-1].frame)
     if value is not None and value.type == "scalar":
         return _of_number(path, reg, f"R{reg}")
     label = f"R{reg} is {words.describe(value)}" if words.describe(value) else ""
@@ -145,13 +132,13 @@ def _register(path: Path, found: re.Match[str]) -> Finding:
         known = words.describe(path.value(index[0], index[1], path.visits[-1].frame))
         label = f"R{index[1]}, the index, is {known}" if known else label
         marks += m.of_value(path, *index)
-    return _finding(path, label, [*_between(path, marks), *marks])
+    return finding(path, label, [*_between(path, marks), *marks])
 
 
 def _index(path: Path, reg: int) -> tuple[int, int] | None:
     """The visit at which a number was last added to the pointer reg, and the number's register."""
     frame = path.visits[-1].frame
-    for each in reversed(back(path, _last(path), reg, frame)):
+    for each in reversed(back(path, last(path), reg, frame)):
         op = path.visits[each.at].op
         if each.kind == "alu" and op.src is not None and each.frame == frame:
             return each.at, op.src
@@ -170,11 +157,11 @@ def _beyond(path: Path, found: re.Match[str]) -> Finding:
         marks = _value(path, reg)
         if (index := _index(path, reg)) is not None:
             marks += m.of_value(path, *index)
-        value = path.value(_last(path), reg, path.visits[-1].frame)
+        value = path.value(last(path), reg, path.visits[-1].frame)
         if kind == "map value" and value is not None and value.attrs.get("map"):
             memory = f"a value of map {value.attrs['map']} ({words.counted(size, 'byte')})"
     label = f"{_does(path, width)} at offset {off} of {memory}"
-    return _finding(path, label, [*_between(path, marks), *marks])
+    return finding(path, label, [*_between(path, marks), *marks])
 
 
 def _base(path: Path) -> int | None:
@@ -186,9 +173,9 @@ def _base(path: Path) -> int | None:
 def _beyond_stack(path: Path, found: re.Match[str]) -> Finding:
     off, size = int(found[1]), int(found[2])
     if not -512 <= off < 0:
-        return _finding(path, f"fp{off:+d} is outside of the stack's 512 bytes", ())
+        return finding(path, f"fp{off:+d} is outside of the stack's 512 bytes", ())
     left = f"only {words.counted(-off, 'byte')} up to the frame's end"
-    return _finding(path, f"{words.counted(size, 'byte')} at fp{off:+d}, where there are {left}", ())
+    return finding(path, f"{words.counted(size, 'byte')} at fp{off:+d}, where there are {left}", ())
 
 
 def _never_set(path: Path, found: re.Match[str]) -> Finding:
@@ -199,33 +186,7 @@ def _never_set(path: Path, found: re.Match[str]) -> Finding:
     if path.visits and path.visits[-1].op.kind == "exit" and reg == 0:
         label = "no value is returned on this path"
     begin = marks or [Mark(0, "branch", "")]
-    return _finding(path, label, [*(_between(path, begin) if path.visits else []), *lost])
-
-
-def _leak(path: Path, found: re.Match[str]) -> Finding:
-    insn = int(found[1])
-    for at in reversed(range(len(path.visits))):
-        visit = path.visits[at]
-        if visit.idx == insn:
-            callee = f"{visit.op.name}() gives" if visit.op.name else "here it is given"
-            got = Mark(at, "acquired", f"{callee} what has to be released")
-            return _finding(
-                path,
-                "the path ends here, and it was not released",
-                [*m.branches(path, at, _last(path)), got],
-            )
-    return Finding("what is given here is not released on every path", insn=insn)
-
-
-def _held(path: Path, found: re.Match[str]) -> Finding:
-    """A lock or the like that is still held."""
-    taken = (f"bpf_{found[1]}", "bpf_spin_lock", "bpf_res_spin_lock")
-    for at in reversed(range(_last(path) if path.visits else 0)):
-        name = path.visits[at].op.name
-        if name.startswith(taken):
-            got = Mark(at, "acquired", f"{name}() is called")
-            return _finding(path, "", [*m.branches(path, at, _last(path)), got])
-    return Finding()
+    return finding(path, label, [*(_between(path, begin) if path.visits else []), *lost])
 
 
 def _argument(path: Path, found: re.Match[str]) -> Finding:
@@ -233,35 +194,46 @@ def _argument(path: Path, found: re.Match[str]) -> Finding:
     reg = int(found[1]) + 1
     if not path.visits or reg not in ARGUMENTS:
         return Finding()
-    known = words.describe(path.value(_last(path), reg, path.visits[-1].frame))
-    return _finding(path, f"argument {reg} is {known}" if known else "", _value(path, reg))
+    known = words.describe(path.value(last(path), reg, path.visits[-1].frame))
+    return finding(path, f"argument {reg} is {known}" if known else "", _value(path, reg))
 
 
 def _loop(path: Path, found: re.Match[str]) -> Finding:
     insn = int(found[1])
-    last = next((at for at in reversed(range(len(path.visits))) if path.visits[at].idx == insn), None)
+    seen = next((at for at in reversed(range(len(path.visits))) if path.visits[at].idx == insn), None)
     label = "the loop comes back here, and nothing that the verifier follows has changed"
-    if last is None:
+    if seen is None:
         return Finding(label, insn=insn)
-    return Finding(label, _sorted(path, m.branches(path, last - 1, len(path.visits))), insn=insn)
+    return Finding(label, in_order(path, m.branches(path, seen - 1, len(path.visits))), insn=insn)
+
+
+def _no_helper(path: Path, found: re.Match[str]) -> Finding:
+    return finding(path, f"this kernel has no helper of number {found[1]}", ())
 
 
 def _helper(path: Path, found: re.Match[str]) -> Finding:
-    return _finding(path, f"{found[1]}() is not there for this program", ())
+    return finding(path, f"{found[1]}() is not there for this program", ())
 
 
 def _stack(path: Path, found: re.Match[str]) -> Finding:
     off, byte, size = (int(number) for number in found.groups())
     stores = []
+    sides = set()  # of the byte, on which something was written
     for at, visit in enumerate(path.visits):
         op = visit.op
         if op.kind == "store" and op.dst == 10 and off < op.off + op.size and op.off < off + size:
+            sides.add(op.off > off + byte)
             written = f"{words.counted(op.size, 'byte')} at fp{op.off:+d}"
             stores.append(
                 Mark(at, "origin", f"{written} are written" if op.size > 1 else f"{written} is written")
             )
     what = f"byte {byte} of the {size}" if size > 1 else "the byte"
-    return _finding(path, f"{what} at fp{off:+d} was never written", stores)
+    label = f"{what} at fp{off:+d} was never written"
+    if len(sides) == 2:
+        return finding(
+            path, f"{label}, but the bytes around it were: padding, perhaps", stores, help=_PADDING
+        )
+    return finding(path, label, stores)
 
 
 def _insn(path: Path, found: re.Match[str]) -> Finding:
@@ -280,16 +252,17 @@ _SAYS: tuple[tuple[re.Pattern[str], Callable[[Path, re.Match[str]], Finding]], .
         (r"^R<N> pointer arithmetic on \w+_or_null prohibited", _maybe_null),
         (r"^Possibly NULL pointer passed to helper arg<N>", _maybe_null),
         (r"^(?:Possibly NULL pointer passed to trusted )?arg#?<N>\b", _argument),
-        (r"\b(?:bpf_)?(spin_lock|rcu_read_lock|preempt_disable|local_irq_save|res_spin_lock)", _held),
-        (r"^function calls are not allowed while holding a (lock)", _held),
+        (r"\b(?:bpf_)?(spin_lock|rcu_read_lock|preempt_disable|local_irq_save|res_spin_lock)", held),
+        (r"^function calls are not allowed while holding a (lock)", held),
         (r"^R<N> invalid mem access '(?:inv|scalar)'", _number_as_pointer),
         (r"^value <N> makes \w+ pointer be out of bounds", _sum),
         (r"^math between \w+ pointer and ", _sum),
         (r"^invalid access to (map value|memory|map key), \w+=<N> off=<N> size=<N>", _beyond),
         (r"^invalid \w.*\bstack(?: type)? R\d+ off=<N> (?:access_)?size=<N>", _beyond_stack),
         (r"^R<N> !read_ok", _never_set),
-        (r"^Unreleased reference id=-?\d+ alloc_insn=<N>", _leak),
+        (r"^Unreleased reference id=-?\d+ alloc_insn=<N>", leak),
         (r"^infinite loop detected at insn <N>", _loop),
+        (r"^(?:unknown|invalid) func unknown#<N>", _no_helper),
         (r"^(?:unknown func|program of this type cannot use helper) (\w+)#", _helper),
         (r"^invalid (?:indirect )?read from stack (?:R\d+ )?off <N>\+<N> size <N>", _stack),
         (r"(?:\bat|\bfrom|^unreachable) insn <N>", _insn),

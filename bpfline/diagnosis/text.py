@@ -54,8 +54,10 @@ def _page(found: Diagnosis, width: int, colour: bool, most_steps: int, all_words
     page.place(found.place, found.insn, found.program)
     page.spot(found.place, found.label, marked=found.insn is not None)
     page.bar()
-    if steps := _chosen(found.steps, most_steps):
-        left = len(found.steps) - len(steps)
+    # What was acquired is already marked where that is what the diagnosis is about.
+    others = [step for step in found.steps if step.kind != "acquired" or step.insn != found.insn]
+    if steps := _chosen(others, most_steps):
+        left = len(others) - len(steps)
         more = f" ({words.counted(left, 'more step')} with --full)" if left else ""
         page.note("", f"how the verifier got there{more}")
         page.steps(steps, found.place)

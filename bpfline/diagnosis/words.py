@@ -50,6 +50,19 @@ def limits(value: Value) -> tuple[int, int] | None:
     return low, high
 
 
+def lower_limits(value: Value) -> tuple[int, int] | None:
+    """The limits of the lower 32 bits of a number of which nothing is known as a whole, as a check of a
+    32-bit register leaves them; None for any other value."""
+    known = {name: number for name, number in value.attrs.items() if isinstance(number, int)}
+    whole = limits(value)
+    if whole is None or (whole[0] >= 0 and whole[1] <= _U32) or (whole[0] >= -_S32 - 1 and whole[1] <= _S32):
+        return None
+    low, high = known.get("umin32", 0), known.get("umax32", _U32)
+    if high > _S32 and ("smin32" in known or "smax32" in known):
+        low, high = known.get("smin32", -_S32 - 1), known.get("smax32", _S32)
+    return None if (low, high) in ((0, _U32), (-_S32 - 1, _S32)) else (low, high)
+
+
 def is_bounded(value: Value | None) -> bool:
     """Whether it has limits that a check or a mask made, rather than its type's."""
     found = limits(value) if value is not None else None
@@ -66,6 +79,10 @@ def describe(value: Value | None) -> str:
         return f"the stack at fp{value.const:+d}" if value.const else "the stack"
     kind = value.type.removesuffix("_or_null").replace("ptr_or_null_", "ptr_")
     return _pointer(kind, value) + (", or NULL" if nullable(value) else "")
+
+
+def is_pointer(value: Value) -> bool:
+    return value.type not in ("", "scalar")
 
 
 def nullable(value: Value) -> bool:
@@ -97,6 +114,8 @@ def _number(value: Value) -> str:
     low, high = found
     if low == high:
         return f"the number {low}"
+    if lower := lower_limits(value):
+        return f"a number of which only the lower 32 bits have limits: {lower[0]} to {lower[1]}"
     if (low, high) in ((0, _U64), (-_S64 - 1, _S64)):
         return "any number"
     if (low, high) == (0, _U32):

@@ -4,7 +4,8 @@
 A CO-RE relocation that no type of the kernel satisfies becomes a call of helper 195896080 (0xbad2310,
 "bad relo"; bpf_core_poison_insn, tools/lib/bpf/relo_core.c, which the kernel uses too). libbpf also
 poisons uses of maps that it did not create and calls of kfuncs that it did not find (POISON_LDIMM64_MAP_BASE,
-POISON_CALL_KFUNC_BASE, libbpf.c), and writes its own words over the log (fixup_verifier_log).
+POISON_CALL_KFUNC_BASE, libbpf.c), and writes its own words over the log (fixup_verifier_log). For kfuncs
+cilium/ebpf has a number of its own (kfuncCallPoisonBase, linker.go).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 _CORE = 195896080
 _MAP = 2001000000
 _KFUNC = 2002000000
+_KFUNC_OF_CILIUM = 0xDEDC0DE
 _WORDS = {
     "<invalid CO-RE relocation>": "core",
     "<invalid BPF map reference>": "map",
@@ -41,6 +43,8 @@ def poison(text: str) -> Poison | None:
     number = int(found[1])
     if number == _CORE:
         return Poison("core")
+    if number == _KFUNC_OF_CILIUM:
+        return Poison("kfunc")
     for base, kind in ((_KFUNC, "kfunc"), (_MAP, "map")):
         if base <= number < base + 1_000_000:
             return Poison(kind, number - base)

@@ -44,7 +44,7 @@ _PRECISION = _compiled(
     r"mark_precise: |force_precise: |last_idx \d|regs=[0-9a-f]+ stack=|parent (?:already had|didn't have) "
 )
 _RELOCATION = _compiled(r"CO-RE relocating |(?:prog '.*': )?relo #\d+: |(?:vmlinux|module)_cand_cache:")
-_BTF_TYPE = _compiled(r"\[\d+\] [A-Z][A-Z0-9_]+ ")
+_BTF_TYPE = _compiled(r"\[\d+\] [A-Z][A-Z0-9_]+ (?!')")  # bpftool btf dump puts names in quotes
 _TRAILER = _compiled(
     r"(?P<time>verification time \d+ usec)|(?P<depth>stack depth (?:max )?\d)|(?P<insns>insns processed \d)"
     r"|(?P<subprog>subprog \d+ \(.*\) .*insns_self )|(?P<processed>processed \d+ insns\b)"
@@ -171,8 +171,8 @@ def comment(after: str) -> tuple[str, str | None, int | None]:
     body = after.removeprefix(" ")
     text, at, place = body.rpartition(" @ ")
     file, _, lineno = place.rpartition(":")
-    if at and file and lineno.isdecimal() and lineno.isascii() and len(lineno) < 10:
-        return text, file, int(lineno)
+    if at and lineno.isdecimal() and lineno.isascii() and len(lineno) < 10 and (file or int(lineno) == 0):
+        return text, file or None, int(lineno)  # cilium/ebpf's own comments are of no file, line 0
     return body, None, None
 
 

@@ -4,13 +4,13 @@
     libbpf: prog 'x': -- BEGIN PROG LOAD LOG --          libbpf, bpf_object_load_prog(); old ones write
     <log>-- END PROG LOAD LOG --                         "-- BEGIN DUMP LOG ---" and "-- END LOG --"
 
-    load program: permission denied:                     cilium/ebpf, VerifierError as %+v; its numbers of
-    \t<line>                                             omitted lines stand where the lines were
-    \t(12 line(s) omitted)
+    load program: permission denied:                     cilium/ebpf, VerifierError as %+v; up to 0.9
+    \t<line>                                             without "load program: ". Its numbers of omitted
+    \t(12 line(s) omitted)                               lines stand where the lines were
     load program: permission denied: <line>: <line> (12 line(s) omitted)             as %v
 
-    ... Verifier output: <log>                           aya, LoadError as {}; {:?} of old ones has it in
-    ... verifier_log: "<log>"                            quotes, with \\n
+    ... Verifier output: <log>                           aya, LoadError as {}
+    ... verifier_log: <log> }                            as {:?}; old ones have it in quotes, with \\n
 
 Pasted logs are often indented or quoted: what stands before "libbpf:" is taken from each line.
 """
@@ -18,6 +18,7 @@ Pasted logs are often indented or quoted: what stands before "libbpf:" is taken 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 # Patterns begin with plain text, which is what makes a search through 100 MB fast.
@@ -28,13 +29,16 @@ _INDENT = re.compile(rb"[ \t>]*")
 
 _OMITTED = rb"(\d{1,9}) line(?:s|\(s\))? omitted\)"
 _CILIUM = b"load program: "
-_CILIUM_INDENT = re.compile(rb" *\t")
+_CILIUM_NAME = re.compile(rb"program (\S+): $")
+_CILIUM_LOG = re.compile(rb":\r?\n( *\t)")
+# What shows that indented lines are a log, where nothing before them does.
+_STEP = re.compile(rb"^(?:\d{1,9}: \([0-9a-f]{2}\) |processed \d+ insns )", re.MULTILINE)
 _BLANK = re.compile(rb"(?:\r?\n)+")
 _CILIUM_OMITTED = re.compile(rb"^\((?:truncated, )?" + _OMITTED + rb"\r?\n?", re.MULTILINE)
 _CILIUM_SHORT = re.compile(rb" \((?:truncated, )?" + _OMITTED)
 
-_AYA = re.compile(rb"erifier output: ?\n?")
-_AYA_END = re.compile(rb"(?<=\n)processed \d+ insns[^\n]*\n|(?=\n\nCaused by:\n)")
+_AYA = re.compile(rb"erifier output: ?\n?|verifier_log: (?!VerifierLog\(|\")")
+_AYA_END = re.compile(rb"(?<=\n)processed \d+ insns[^\n]*\n|(?=\n\nCaused by:\n)|\n(?= \})")
 _AYA_QUOTED = re.compile(rb'verifier_log: (?:VerifierLog\()?"((?:[^"\\]+|\\.)*)', re.DOTALL)
 _ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
 _ESCAPED = {b"n": b"\n", b"t": b"\t", b"r": b"\r"}
@@ -96,22 +100,47 @@ def _up_to_end(body: bytes) -> bytes:
 
 
 def _cilium(data: bytes) -> list[Wrapped]:
-    logs = []
+    """Programs print both forms, one below the other: the short one counts where it stands alone."""
+    logs = list(_cilium_logs(data))
+    for at, short in _cilium_shorts(data):
+        if not any(short.log.strip() in log.log for _, log in logs):
+            logs.append((at, short))
+    return [log for _, log in sorted(logs, key=lambda each: each[0])]
+
+
+def _cilium_logs(data: bytes) -> Iterator[tuple[int, Wrapped]]:
+    """(where its head ends, log) of each that is printed as %+v."""
+    end = 0
+    for found in _CILIUM_LOG.finditer(data):
+        if found.start() < end:
+            continue
+        head = data[data.rfind(b"\n", 0, found.start()) + 1 : found.start()]
+        start = found.start(1)
+        stop = _end_of_indented(data, start, found[1])
+        body = _unindented(data[start:stop], found[1])
+        if _CILIUM in head or _STEP.search(body):
+            end = stop
+            yield start, _without_omissions(body, _cilium_name(head))
+
+
+def _cilium_shorts(data: bytes) -> Iterator[tuple[int, Wrapped]]:
+    """(where it begins, log) of each that is printed as %v."""
     at = data.find(_CILIUM)
     while at >= 0:
         end = (data.find(b"\n", at) + 1) or len(data)
-        said = data[at + len(_CILIUM) : end].rstrip()
-        indent = _CILIUM_INDENT.match(data, end)
-        if said.endswith(b":") and indent:
-            start, end = end, _end_of_indented(data, end, indent[0])
-            logs.append(_without_omissions(_unindented(data[start:end], indent[0])))
-        elif short := _CILIUM_SHORT.search(said):
+        if short := _CILIUM_SHORT.search(said := data[at + len(_CILIUM) : end].rstrip()):
             # Two lines were joined by ": ": "9: (69) r5 = *(u16 *)(r1 +0): R1 invalid mem access 'scalar'".
             _, _, words = said[: short.start()].partition(b": ")
             words = re.sub(rb": (?=R\d+ )", b"\n", words)
-            logs.append(Wrapped(words + b"\n", "cilium/ebpf", None, int(short[1])))
+            name = _cilium_name(data[data.rfind(b"\n", 0, at) + 1 : at] + _CILIUM)
+            yield at, Wrapped(words + b"\n", "cilium/ebpf", name, int(short[1]))
         at = data.find(_CILIUM, end)
-    return logs
+
+
+def _cilium_name(head: bytes) -> str | None:
+    """`program x: load program: permission denied`"""
+    name = _CILIUM_NAME.search(head.partition(_CILIUM)[0])
+    return name[1].decode("utf-8", "replace") if name else None
 
 
 def _end_of_indented(data: bytes, end: int, indent: bytes) -> int:
@@ -123,9 +152,9 @@ def _end_of_indented(data: bytes, end: int, indent: bytes) -> int:
     return end
 
 
-def _without_omissions(body: bytes) -> Wrapped:
+def _without_omissions(body: bytes, name: str | None) -> Wrapped:
     omitted = sum(int(found[1]) for found in _CILIUM_OMITTED.finditer(body))
-    return Wrapped(_CILIUM_OMITTED.sub(b"", body), "cilium/ebpf", None, omitted)
+    return Wrapped(_CILIUM_OMITTED.sub(b"", body), "cilium/ebpf", name, omitted)
 
 
 def _aya(data: bytes) -> list[Wrapped]:

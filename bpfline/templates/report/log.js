@@ -4,7 +4,8 @@
 const OTHER = 0, INSN = 1, SOURCE = 2, STATE = 3, BRANCH = 4, PRECISION = 5, CALL = 6, FIGURES = 7, NOTE = 8;
 const KIND_CLASS = ["", "insn", "comment", "state", "branch", "faint", "call", "faint", "faint"];
 
-const INSN_LINE = /^(\d{1,9}): \(([0-9a-f]{2})\) (.*?)(?: *; ?(.*)| \d{1,9}: ((?:frame\d+:|R\d).*))?$/;
+// What libbpf poisoned has its words in place of an instruction.
+const INSN_LINE = /^(\d{1,9}): (?=<invalid [^;]*>$|\(([0-9a-f]{2})\) )(?:\(..\) )?(.*?)(?: *; ?(.*)| \d{1,9}: ((?:frame\d+:|R\d).*))?$/;
 const STATE_LINE = /^(\d{1,9}):(?: *| ((?:frame\d+:|R\d|fp-|refs=).*))$/;
 const SAFE_LINE = /^(\d{1,9}): safe$/;
 const BRANCH_LINE = /^from (\d{1,9}) to (\d{1,9})(?: \(speculative execution\))?:(?: (.*))?$/;
@@ -13,8 +14,11 @@ const PRECISION_LINE = /^(?:mark_precise: |force_precise: |last_idx \d|regs=[0-9
 const CALL_LINE = /^(?:caller:|callee:|returning from callee:|to caller at \d+:)$/;
 const FIGURES_LINE = /^(?:verification time \d|stack depth |insns processed \d|subprog \d+ \(|processed \d+ insns)/;
 const NOTE_LINE = /^(?:func#\d|Func#\d|Validating |SCC |topo_order\[|CO-RE |Live regs before insn:)/;
-const TABLE_HEAD = /^(?:Live regs before insn:|subprog#\d.*:$|stack use\/def .*:$)/;
-const TABLE_ROW = /^ *\d* *\d+: /;
+// Tables that come before the first instruction: how each begins, and its rows.
+const TABLES = [
+  [/^Live regs before insn:$/, /^ *\d* +\d+: [0-9.]{10} \(/],
+  [/^(?:subprog#\d+ |stack use\/def ).*:$|^subprog#\d+: analyzing /, /^ *\d+: \([0-9a-f]{2}\) /],
+];
 
 class Log {
   /** about: {lines, first, left_out}, of the log as a whole; text: what of it is here. */
@@ -26,12 +30,14 @@ class Log {
     this.insns = new Int32Array(this.lines.length).fill(-1);
     this.visits = new Map(); // instruction: rows where it was looked at
     this.width = 20;
-    let table = false;
+    let rows = null;
     for (let row = 0; row < this.lines.length; row += 1) {
       const line = this.lines[row];
       if (line.length > this.width) this.width = line.length;
-      table = TABLE_HEAD.test(line) || (table && TABLE_ROW.test(line));
-      this.kinds[row] = table ? NOTE : this.kind(line, row);
+      const table = TABLES.find(([head]) => head.test(line));
+      if (table) rows = table[1];
+      else if (rows && !rows.test(line)) rows = null;
+      this.kinds[row] = rows ? NOTE : this.kind(line, row);
     }
   }
 

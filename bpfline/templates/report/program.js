@@ -126,7 +126,7 @@ class ProgramView {
     const text = el("span", { class: "text" });
     if (found) {
       const state = found[4] ?? found[5];
-      text.append(el("span", { class: "dim" }, `${found[1]}: (${found[2]}) `), el("span", { class: "op" }, visible(found[3])));
+      text.append(el("span", { class: "dim" }, found[2] ? `${found[1]}: (${found[2]}) ` : `${found[1]}: `), el("span", { class: "op" }, visible(found[3])));
       if (state !== undefined) text.append(el("span", { class: "dim" }, ` ; ${visible(state)}`));
     } else text.append(visible(line));
     element.append(text);
