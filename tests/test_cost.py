@@ -103,18 +103,44 @@ SEC("xdp") int big(struct xdp_md *ctx)
 }
 """
 
+# Twenty calls of 60,000 instructions: the seventeenth is not walked to its end.
+LIMIT = (
+    HEADERS
+    + GPL
+    + """
+static __attribute__((naked, noinline)) int work(void)
+{
+	asm volatile(".rept 60000; r0 = 0; .endr"); /* WORK */
+	asm volatile("exit");                       /* LEAVE */
+}
+SEC("xdp") int limit(struct xdp_md *ctx)
+{
+	int all = ctx->ingress_ifindex;
+	if (all > 7) /* BRANCH */
+		return 1;
+	asm volatile(".rept 20; call %0; .endr" :: "i"(work) : "r0", "r1", "r2", "r3", "r4", "r5"); /* CALLS */
+	return 2;
+}
+"""
+)
+
 
 def line(source: str, mark: str) -> int:
     return next(n for n, text in enumerate(source.splitlines(), 1) if f"/* {mark} */" in text)
 
 
 def verified(source: str, folder: Path, mode: str = "full") -> tuple[Bundle, dict[str, Verdict]]:
+    bundle, rows = judged(source, folder, mode)
+    assert [row.verdict for row in rows.values()] == ["accepted"] * len(rows), rows
+    return bundle, rows
+
+
+def judged(source: str, folder: Path, mode: str = "full") -> tuple[Bundle, dict[str, Verdict]]:
     path = compile_bpf(source)
     made = spec.spec(
         elf.read(path), name="prog", source="prog.bpf.c", settings=ObjectSettings(), clang=None, mcpu=None
     )
     rows = verify(made.bundle, mode=mode, folder=folder)
-    assert [row.verdict for row in rows] == ["accepted"] * len(rows), rows
     return made.bundle, {row.program: row for row in rows}
 
 
@@ -213,6 +239,26 @@ def test_reports_get_no_cost_where_the_log_does_not_show_all_work(tmp_path: Path
     assert cost.for_verdict(dataclasses.replace(rows["fork"], log=None), bundle) is None
     bundle, rows = verified(BY_HAND, tmp_path, mode="auto")
     assert cost.for_verdict(rows["fork"], bundle) is not None
+
+
+@pytest.mark.kernel
+def test_a_program_that_runs_into_the_limit_has_its_lines_functions_and_branches(tmp_path: Path) -> None:
+    """The kernel gives up at the 1,000,001st instruction: that one is in its figures, and not in its log."""
+    bundle, rows = judged(LIMIT, tmp_path)
+    assert (rows["limit"].verdict, rows["limit"].errno) == ("refused", "E2BIG")
+    found = cost.for_verdict(rows["limit"], bundle)
+    assert found is not None and rows["limit"].log is not None
+    assert (found.processed_insns, found.counted, found.headroom) == (1_000_001, 1_000_000, 0.0)
+    assert (found.whole, found.note) == (True, "")
+    lines, functions = by_line(found), {each.name: each.insns or 0 for each in found.functions}
+    assert lines[line(LIMIT, "LEAVE")] == 16 and lines[line(LIMIT, "CALLS")] == 17
+    assert functions["work"] == lines[line(LIMIT, "WORK")] + 16
+    assert sum(lines.values()) == sum(functions.values()) == 1_000_000
+    (branch,) = found.branches
+    assert (branch.place.line, branch.visits, branch.passed, branch.taken) == (line(LIMIT, "BRANCH"), 1, 1, 0)
+    text = cost.to_text(found)
+    assert text.startswith("limit: 1,000,001 instructions processed, 0.0 % of 1,000,000 left\n")
+    assert "note:" not in text
 
 
 # The logs of eleven kernels

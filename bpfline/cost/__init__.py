@@ -9,7 +9,7 @@ lines_of(verdict, bundle) -> ProgramLines  the lines that both take, for exact p
 
 from __future__ import annotations
 
-from .measure import Branch, Cost, Function, SourceLine, for_verdict, lines_of, of, to_json
+from .measure import Branch, Cost, Function, SourceLine, for_verdict, lines_of, of, shows_all, to_json
 from .stacks import stacks
 from .text import to_text
 
@@ -21,6 +21,7 @@ __all__ = [
     "for_verdict",
     "lines_of",
     "of",
+    "shows_all",
     "stacks",
     "to_json",
     "to_text",

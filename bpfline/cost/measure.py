@@ -90,7 +90,7 @@ class Cost:
     @property
     def whole(self) -> bool:
         """Whether the log shows all of the work."""
-        return bool(self.counted) and self.counted == self.processed_insns
+        return shows_all(self.counted, self.processed_insns)
 
     @property
     def headroom(self) -> float | None:
@@ -102,6 +102,12 @@ class Cost:
     def percent(self, insns: int) -> float:
         """The share of insns in all that were processed."""
         return 100 * insns / self.processed_insns if self.processed_insns else 0.0
+
+
+def shows_all(counted: int, processed: int | None) -> bool:
+    """Whether counted instructions of a log are all that were processed. The one that exceeds the limit is
+    processed in the kernel's figures, and never in its log (do_check: ++env->insn_processed > LIMIT)."""
+    return bool(counted) and processed in (counted, LIMIT + 1 if counted == LIMIT else counted)
 
 
 def of(log: bytes, lines: ProgramLines | None = None, *, program: str = "") -> Cost:

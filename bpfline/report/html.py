@@ -154,7 +154,7 @@ def _cost(row: Result, sources: Sources) -> dict[str, Any] | None:
     for insn, times in counts.visits.items():
         if place := row.lines.at(insn):
             lines[sources.add(place), place.line] += times
-    every_path = counts.total == row.verdict.processed_insns
+    every_path = cost.shows_all(counts.total, row.verdict.processed_insns)
     chains = every_path and row.log.stat().st_size <= _CHAINS_UP_TO
     return {
         "lines": [[*where, times] for where, times in sorted(lines.items())],
