@@ -60,6 +60,14 @@ def test_doit_verify_writes_every_report_of_all_programs(mixed: Project) -> None
     line = mixed.path("bpf_src/net/x.bpf.c").read_text().splitlines()[bad["diagnosis"]["place"]["line"] - 1]
     assert line == bad["diagnosis"]["place"]["source"] and "return *value" in line
     assert {row["outcome"] for name, row in rows.items() if name != "net/x/fails"} == {"passed"}
+    source = mixed.path("bpf_src/net/x.bpf.c").read_text().splitlines()
+    for row in rows.values():
+        cost = row["cost"]
+        assert cost["counted_insns"] == cost["processed_insns"] == row["processed_insns"] > 0
+        assert sum(each["insns"] for each in cost["lines"]) == row["processed_insns"]
+        assert [each["name"] for each in cost["functions"]] == [row["program"]]
+    assert {each["file"] for each in bad["cost"]["lines"]} == {"bpf_src/net/x.bpf.c"}
+    assert all(each["source"] == source[each["line"] - 1] for each in bad["cost"]["lines"])
 
     cases = {
         case.name: case
@@ -77,6 +85,13 @@ def test_doit_verify_writes_every_report_of_all_programs(mixed: Project) -> None
     assert entry["location"]["path"] == "bpf_src/net/x.bpf.c"
     assert entry["fingerprint"] in found["partialFingerprints"].values()
     assert "BPF003" in (folder / "summary.md").read_text()
+
+
+def test_the_cost_is_null_where_the_log_does_not_show_all_of_the_work(mixed: Project) -> None:
+    mixed.doit("verify", "--log", "short", status=1)
+    assert {row["cost"] for row in verdicts(mixed.path("build/report")).values()} == {None}
+    mixed.doit("verify", "--log", "none", status=1)
+    assert {row["cost"] for row in verdicts(mixed.path("build/report")).values()} == {None}
 
 
 def without_times(text: str) -> str:

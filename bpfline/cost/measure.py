@@ -137,11 +137,15 @@ def for_verdict(verdict: Verdict, bundle: Bundle | None) -> Cost | None:
     all of the work, as `doit verify` keeps it of small programs only."""
     if verdict.log is None:
         return None
+    return whole_of(Path(verdict.log), lines_of(verdict, bundle), program=verdict.program)
+
+
+def whole_of(path: Path, lines: ProgramLines | None, *, program: str) -> Cost | None:
+    """The cost that the log in path tells of; None where it does not show all of the work."""
     try:
-        log = Path(verdict.log).read_bytes()
+        cost = of(path.read_bytes(), lines, program=program)
     except OSError:
         return None
-    cost = of(log, lines_of(verdict, bundle), program=verdict.program)
     return cost if cost.whole else None
 
 

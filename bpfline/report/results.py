@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bpfline_loader import bundle as bundle_
 from bpfline_loader.bundle import Bundle
@@ -21,6 +21,7 @@ from ..project import Project
 if TYPE_CHECKING:
     from ..budget import Broken
     from ..compare import Change
+    from ..cost import Cost
     from ..diagnosis import Diagnosis
 
 # What a result means for a build, best first.
@@ -33,9 +34,9 @@ class Result:
 
     source: its file, relative to the project. object_file: what it was loaded from. function: where the
     program's own function begins. lines: the places of its instructions. log: the file with the verifier's
-    log. expected: the settings say that it is to be refused. cost, change, broken: as cost.py, compare.py
-    and budget.py give them, None or () where they were not asked for. failures: what else makes it fail,
-    such as a change, in words.
+    log. expected: the settings say that it is to be refused. cost: where the verifier spent its work, None
+    where the log does not show all of it. change, broken: as compare.py and budget.py give them, None or ()
+    where they were not asked for. failures: what else makes it fail, such as a change, in words.
     """
 
     verdict: Verdict
@@ -46,7 +47,7 @@ class Result:
     log: Path | None = None
     diagnosis: Diagnosis | None = None
     expected: bool = False
-    cost: Any = None
+    cost: Cost | None = None
     change: Change | None = None
     broken: tuple[Broken, ...] = ()
     failures: tuple[str, ...] = ()
@@ -134,10 +135,15 @@ def of_object(
         function = lines.at(0) if lines else None
         where = source or (function.file if function else None)
         log = None if verdict.log is None else Path(verdict.log)
-        rows.append(
-            Result(verdict, where, object_file, function, lines, log, _diagnosis(verdict, lines, log))
-        )
+        why, cost = _diagnosis(verdict, lines, log), _cost(verdict, lines, log)
+        rows.append(Result(verdict, where, object_file, function, lines, log, why, cost=cost))
     return tuple(rows)
+
+
+def _cost(verdict: Verdict, lines: ProgramLines | None, log: Path | None) -> Cost | None:
+    from ..cost import whole_of  # a build has no use for it
+
+    return None if log is None else whole_of(log, lines, program=verdict.program)
 
 
 def _diagnosis(verdict: Verdict, lines: ProgramLines | None, log: Path | None) -> Diagnosis | None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from bpfline_loader.verdict import SCHEMA
 
-from .. import __version__
+from .. import __version__, cost
 from .results import Result, Results
 
 
@@ -40,7 +40,8 @@ _NOT_HERE = ("verdict", "log", "lines")
 def _row(row: Result) -> dict[str, Any]:
     names = [field.name for field in dataclasses.fields(row) if field.name not in _NOT_HERE]
     more = {name: _plain(getattr(row, name)) for name in names}
-    return {**_plain(row.verdict), **more, "outcome": row.outcome}
+    its_cost = None if row.cost is None else _plain(cost.to_json(row.cost))
+    return {**_plain(row.verdict), **more, "cost": its_cost, "outcome": row.outcome}
 
 
 def _plain(value: Any) -> Any:
