@@ -283,7 +283,7 @@ def task_cost() -> Iterator[Task]:
 def _cost(source: Source) -> Done:
     from .cost.project import measure
 
-    PIPELINE.costs += measure(bundle_.read(source.folder), source.folder)
+    PIPELINE.costs += measure(bundle_.read(source.folder))
     return Done()
 
 

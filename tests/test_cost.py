@@ -5,7 +5,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import re
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -377,3 +380,26 @@ def test_doit_cost_traces_what_doit_verify_does_not(project: Project) -> None:
     assert project.path(rows["small"]["log"]).stat().st_mtime_ns == kept  # `doit verify` had all of it
     project.doit("cost", "--prog", "smal", status=3)
     project.doit("cost", "--top", "-1", status=3)
+
+
+@pytest.mark.kernel
+def test_doit_cost_leaves_what_doit_verify_keeps_as_it_is(project: Project) -> None:
+    project.write("bpf_src/big.bpf.c", HEADERS + GPL + BIG)
+    project.doit("verify")
+    folder = project.path("build/big/verifier") / os.uname().release
+    kept = {name: (folder / name).read_bytes() for name in ("big.log", "verdict.json")}
+    (first,) = json.loads(project.doit("cost", "--json").stdout)["results"]
+    assert {name: (folder / name).read_bytes() for name in kept} == kept
+    assert project.path(first["log"]) == folder / "cost/big.log"
+    assert json.loads(project.doit("verify", "--json").stdout)["results"][0]["cached"]
+    made = (folder / "cost/big.log").stat().st_mtime_ns
+    assert json.loads(project.doit("cost", "--json").stdout)["results"] == [first]
+    assert (folder / "cost/big.log").stat().st_mtime_ns == made  # the kernel was not asked again
+    compared = json.loads(main_out(project, "compare", "build", "build", "--json"))
+    assert compared["a"]["programs"] == 1  # of one program there is one verdict
+
+
+def main_out(project: Project, *args: str) -> str:
+    command = [sys.executable, "-m", "bpfline", *args]
+    environ = {**project.env, "PYTHONPATH": os.pathsep.join(sys.path)}
+    return subprocess.run(command, cwd=project.root, env=environ, check=True, text=True, capture_output=True).stdout

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -92,6 +93,47 @@ def test_the_cost_is_null_where_the_log_does_not_show_all_of_the_work(mixed: Pro
     assert {row["cost"] for row in verdicts(mixed.path("build/report")).values()} == {None}
     mixed.doit("verify", "--log", "none", status=1)
     assert {row["cost"] for row in verdicts(mixed.path("build/report")).values()} == {None}
+
+
+BIG = """
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+const volatile int rounds = 3000;
+SEC("xdp") int big(struct xdp_md *ctx)
+{
+	int sum = 0;
+	for (int i = 0; i < rounds; i++) {
+		sum += i;
+		asm volatile("" : "+r"(sum));
+	}
+	return sum & 1;
+}
+char LICENSE[] SEC("license") = "GPL";
+"""
+
+
+def test_the_report_takes_the_full_log_that_doit_cost_kept_of_the_same_program_alone(
+    project: Project,
+) -> None:
+    def reported(*args: str) -> tuple[str, bool]:
+        project.doit("verify", *args)
+        row = verdicts(project.path("build/report"))["big/big"]
+        if row["cost"]:
+            assert row["cost"]["counted_insns"] == row["processed_insns"]
+        digest = hashlib.sha256(project.path(row["log"]).read_bytes()).hexdigest()
+        assert digest == row["log_sha256"]
+        return Path(row["log"]).parent.name, row["cost"] is not None
+
+    project.write("bpf_src/big.bpf.c", BIG)
+    assert reported() == (KERNEL, False)
+    project.doit("cost")
+    assert reported() == ("cost", True)
+    assert reported("--log", "short") == ("cost", True)
+    assert reported("--log", "full") == (KERNEL, True)  # which has all of it, too
+    assert reported("--set", "rounds=2000") == (KERNEL, False)  # it is another program
+    assert reported() == ("cost", True)
+    project.write("bpf_src/big.bpf.c", BIG.replace("= 3000", "= 4000"))
+    assert reported() == (KERNEL, False)
 
 
 def without_times(text: str) -> str:

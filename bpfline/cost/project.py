@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bpfline_loader import kernel, table, verdict
-from bpfline_loader import log as levels
+from bpfline_loader import table
 from bpfline_loader.bundle import Bundle
 from bpfline_loader.load import ACCEPTED
 from bpfline_loader.verdict import Verdict
-from bpfline_loader.verify import verify
+from bpfline_loader.verify import kept, verify
 
 from ..errors import Problem, printable
 from ..terminal import say
@@ -23,6 +22,7 @@ from .measure import SCHEMA, Cost, lines_of, of, to_json
 from .text import to_text
 
 TASK = "cost"
+BESIDE = "cost"  # the folder of full logs, in that of `doit verify`'s logs
 
 
 @dataclass(frozen=True)
@@ -33,16 +33,15 @@ class Measured:
     cost: Cost | None
 
 
-def measure(bundle: Bundle, home: Path) -> list[Measured]:
-    """The costs of the programs in home, bundle's folder: from the logs that `doit verify` keeps where
-    all of them show all of the work, else from full ones, which take their place."""
-    kept = verdict.read(home / "verifier" / kernel.running().release / verdict.FILE)
-    small = all((row.processed_insns or levels.LARGEST) <= levels.EVERY_PATH_UP_TO for row in kept)
-    if kept and small:
-        found = [_measured(row, bundle) for row in verify(bundle, mode="auto")]
-        if all(each.cost is None or each.cost.whole for each in found):
+def measure(bundle: Bundle) -> list[Measured]:
+    """The costs of a bundle's programs: from the logs that `doit verify` has kept where all of them show all
+    of the work, else from full ones, which are kept beside them."""
+    rows = [row for row in kept(bundle) if row is not None and row.log is not None]
+    if rows and len(rows) == len(bundle.programs):
+        found = [_measured(row, bundle) for row in rows]
+        if all(each.cost and each.cost.whole for each in found):
             return found
-    return [_measured(row, bundle) for row in verify(bundle, mode="full")]
+    return [_measured(row, bundle) for row in verify(bundle, mode="full", beside=BESIDE)]
 
 
 def _measured(row: Verdict, bundle: Bundle) -> Measured:

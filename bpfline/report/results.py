@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from bpfline_loader import bundle as bundle_
@@ -13,8 +14,11 @@ from bpfline_loader.bundle import Bundle
 from bpfline_loader.errors import BundleError, Problem
 from bpfline_loader.load import REFUSED
 from bpfline_loader.verdict import Verdict
+from bpfline_loader.verify import kept
 
 from .. import program_lines
+from ..cost import whole_of
+from ..cost.project import BESIDE
 from ..program_lines import Place, ProgramLines
 from ..project import Project
 
@@ -34,7 +38,7 @@ class Result:
 
     source: its file, relative to the project. object_file: what it was loaded from. function: where the
     program's own function begins. lines: the places of its instructions. log: the file with the verifier's
-    log. expected: the settings say that it is to be refused. cost: where the verifier spent its work, None
+    log, and its digest: that of verdict, or the fuller one that `doit cost` kept. expected: the settings say that it is to be refused. cost: where the verifier spent its work, None
     where the log does not show all of it. change, broken: as compare.py and budget.py give them, None or ()
     where they were not asked for. failures: what else makes it fail, such as a change, in words.
     """
@@ -45,6 +49,7 @@ class Result:
     function: Place | None = None
     lines: ProgramLines | None = None
     log: Path | None = None
+    log_sha256: str | None = None
     diagnosis: Diagnosis | None = None
     expected: bool = False
     cost: Cost | None = None
@@ -112,7 +117,8 @@ def of_project(
         own = [verdict for verdict in verdicts if verdict.object == source.object]
         if own:
             bundle = (bundles or {}).get(source.object) or _bundle(source.folder)
-            rows += of_object(own, bundle, source=str(source.path), object_file=source.object_file)
+            rows += of_object(own, bundle, source=str(source.path), object_file=source.object_file,
+                              fuller=_fuller(own, bundle))
     return Results(tuple(rows))
 
 
@@ -123,10 +129,28 @@ def _bundle(folder: Path) -> Bundle | None:
         return None
 
 
+def _fuller(own: Sequence[Verdict], bundle: Bundle | None) -> dict[Verdict, Verdict]:
+    """Of verdicts, those that `doit cost` has of the very same programs, on the same terms."""
+    if bundle is None:
+        return {}
+    traced = {(row.program, row.section): row for row in kept(bundle, beside=BESIDE) if row}
+    if not traced:
+        return {}
+    same = {row.key for row in kept(bundle) if row}  # with --set, a verdict is not of the bundle on disk
+    found = {row: traced.get((row.program, row.section)) for row in own if row.key in same}
+    return {row: each for row, each in found.items() if each is not None and each.verdict == row.verdict}
+
+
 def of_object(
-    verdicts: Sequence[Verdict], bundle: Bundle | None, *, source: str | None, object_file: Path
+    verdicts: Sequence[Verdict],
+    bundle: Bundle | None,
+    *,
+    source: str | None,
+    object_file: Path,
+    fuller: Mapping[Verdict, Verdict] = MappingProxyType({}),
 ) -> tuple[Result, ...]:
-    """The results of one object. bundle: None where it could not be read."""
+    """The results of one object. bundle: None where it could not be read. fuller: of verdicts whose log does
+    not show all of the work, those whose log does."""
     programs = {(each.name, each.section): each for each in bundle.programs} if bundle else {}
     rows = []
     for verdict in verdicts:
@@ -134,16 +158,19 @@ def of_object(
         lines = program_lines.of(program, bundle) if program and bundle else None
         function = lines.at(0) if lines else None
         where = source or (function.file if function else None)
-        log = None if verdict.log is None else Path(verdict.log)
-        why, cost = _diagnosis(verdict, lines, log), _cost(verdict, lines, log)
-        rows.append(Result(verdict, where, object_file, function, lines, log, why, cost=cost))
+        logged, cost = verdict, _cost(verdict, lines)
+        if cost is None and verdict in fuller:
+            logged, cost = fuller[verdict], _cost(fuller[verdict], lines)
+        log = None if logged.log is None else Path(logged.log)
+        why = _diagnosis(verdict, lines, log)
+        rows.append(
+            Result(verdict, where, object_file, function, lines, log, logged.log_sha256, why, cost=cost)
+        )
     return tuple(rows)
 
 
-def _cost(verdict: Verdict, lines: ProgramLines | None, log: Path | None) -> Cost | None:
-    from ..cost import whole_of  # a build has no use for it
-
-    return None if log is None else whole_of(log, lines, program=verdict.program)
+def _cost(verdict: Verdict, lines: ProgramLines | None) -> Cost | None:
+    return None if verdict.log is None else whole_of(Path(verdict.log), lines, program=verdict.program)
 
 
 def _diagnosis(verdict: Verdict, lines: ProgramLines | None, log: Path | None) -> Diagnosis | None:

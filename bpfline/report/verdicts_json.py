@@ -33,8 +33,8 @@ def to_json(results: Results) -> dict[str, Any]:
     }
 
 
-# The verdict is the row itself, and has the log's path; the place of each instruction is in the object.
-_NOT_HERE = ("verdict", "log", "lines")
+# The verdict is the row itself; the place of each instruction is in the object.
+_NOT_HERE = ("verdict", "lines")
 
 
 def _row(row: Result) -> dict[str, Any]:
