@@ -20,6 +20,8 @@ from bpfline import cost, elf, spec, verifier_log
 from bpfline.cli import main
 from bpfline.cost import Cost
 from bpfline.settings import ObjectSettings
+from bpfline.verifier_log import events as ev
+from bpfline.verifier_log import states
 from bpfline_loader.bundle import Bundle
 from bpfline_loader.verdict import Verdict
 from bpfline_loader.verify import verify
@@ -201,6 +203,91 @@ def test_work_in_a_function_goes_to_the_call_that_led_there(tmp_path: Path) -> N
     assert inside("CALL1") == [1, 1, 1, 2]
     assert inside("CALL2") == [2, 2, 1, 2]
     assert own == {"LOAD2": 1, "CALL1": 1, "KEEP": 2, "CALL2": 2, "EXIT2": 2}
+
+
+# R9 of each frame holds by which calls it was entered, as the verifier sees it, which says so for each branch
+# that it takes up. The loop of turn() begins with the function's first instruction.
+TAGGED = (
+    HEADERS
+    + GPL
+    + """
+static __attribute__((naked, noinline)) int turn(void)
+{
+	asm volatile("TOP_%=:                     \\
+	r9 = r5;                                  \\
+	r6 = r1;                                  \\
+	call %0;                                  \\
+	r1 = r6;                                  \\
+	r1 += 1;                                  \\
+	if r1 > 4 goto OUT_%=;                    \\
+	r5 = r9;                                  \\
+	if r0 > 7 goto TOP_%=;                    \\
+	if r0 == 3 goto OUT_%=;                   \\
+	r1 += 1;                                  \\
+	goto TOP_%=;                              \\
+	OUT_%=:                                   \\
+	r0 = r1;                                  \\
+	exit" :: "i"(bpf_get_prandom_u32));
+}
+static __attribute__((naked, noinline)) int both(void)
+{
+	asm volatile("r9 = r5; r7 = r1");
+	asm volatile("r5 *= 10; r5 += 1");
+	asm volatile("call %0" :: "i"(turn));    /* CALL1 */
+	asm volatile("if r0 > 5 goto +5");
+	asm volatile("r1 = r7; r5 = r9");
+	asm volatile("r5 *= 10; r5 += 2");
+	asm volatile("call %0" :: "i"(turn));    /* CALL2 */
+	asm volatile("exit");
+}
+SEC("xdp") int tagged(struct xdp_md *ctx)
+{
+	asm volatile("r1 = 0; r5 = 3; r9 = 0");
+	asm volatile("call %0" :: "i"(both) : "r0", "r1", "r2", "r3", "r4", "r5", "r9"); /* CALL3 */
+	asm volatile("r1 = 2; r5 = 4");
+	asm volatile("call %0" :: "i"(both) : "r0", "r1", "r2", "r3", "r4", "r5"); /* CALL4 */
+	asm volatile("r1 = 1; r5 = 5");
+	asm volatile("call %0" :: "i"(turn) : "r0", "r1", "r2", "r3", "r4", "r5"); /* CALL5 */
+	return 0;
+}
+"""
+)
+
+
+def tagged_visits(log: bytes) -> tuple[Counter[int], int]:
+    """(visits of instructions by the tag in R9, how many branches were taken up that end at once)."""
+    visits: Counter[int] = Counter()
+    pruned = 0
+    tags: list[int | str] = [0]
+    for event in verifier_log.read(log):
+        if isinstance(event, ev.FromTo) and event.pruned:
+            pruned += 1
+        elif isinstance(event, ev.FromTo):
+            tags = [states.parse(event.state).regs[9].const or 0]
+        elif isinstance(event, ev.Insn | ev.Safe):
+            visits[int(tags[-1])] += 1
+        elif isinstance(event, ev.Call) and event.side == "callee":
+            tags.append("next")
+        elif isinstance(event, ev.State) and tags[-1] == "next":
+            tags[-1] = states.parse(event.state).regs[5].const or 0
+    return visits, pruned
+
+
+@pytest.mark.kernel
+def test_each_branch_of_a_static_function_counts_for_the_chain_that_it_was_left_in(tmp_path: Path) -> None:
+    bundle, rows = verified(TAGGED, tmp_path)
+    path = rows["tagged"].log
+    assert path is not None
+    log = Path(path).read_bytes()
+    told, pruned = tagged_visits(log)
+    assert log.count(b"\nfrom ") > 40 and set(told) == {0, 3, 4, 5, 31, 32, 41, 42}
+    calls = {f"prog.bpf.c:{line(TAGGED, f'CALL{number}')}": number for number in range(1, 6)}
+    counted: Counter[int] = Counter()
+    for frames, weight in cost.stacks(log, cost.lines_of(rows["tagged"], bundle)):
+        chain = [calls[frame.rpartition("/")[2]] for frame in frames[1:-2:2]]
+        counted[int("".join(map(str, chain)) or 0)] += weight
+    # Of a branch that ends at once the log shows no registers: those are the only ones that may be more.
+    assert told - counted == Counter() and (counted - told).total() == pruned
 
 
 # Whole programs
@@ -402,4 +489,6 @@ def test_doit_cost_leaves_what_doit_verify_keeps_as_it_is(project: Project) -> N
 def main_out(project: Project, *args: str) -> str:
     command = [sys.executable, "-m", "bpfline", *args]
     environ = {**project.env, "PYTHONPATH": os.pathsep.join(sys.path)}
-    return subprocess.run(command, cwd=project.root, env=environ, check=True, text=True, capture_output=True).stdout
+    return subprocess.run(
+        command, cwd=project.root, env=environ, check=True, text=True, capture_output=True
+    ).stdout

@@ -10,11 +10,23 @@ lines_of(verdict, bundle) -> ProgramLines  the lines that both take, for exact p
 
 from __future__ import annotations
 
-from .measure import Branch, Cost, Function, SourceLine, for_verdict, lines_of, of, shows_all, to_json, whole_of
-from .stacks import stacks
+from .measure import (
+    Branch,
+    Cost,
+    Function,
+    SourceLine,
+    for_verdict,
+    lines_of,
+    of,
+    shows_all,
+    to_json,
+    whole_of,
+)
+from .stacks import CHAINS_UP_TO, stacks
 from .text import to_text
 
 __all__ = [
+    "CHAINS_UP_TO",
     "Branch",
     "Cost",
     "Function",

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from bpfline_loader.verify import kept, verify
 from ..errors import Problem, printable
 from ..terminal import say
 from .measure import SCHEMA, Cost, lines_of, of, to_json
+from .stacks import CHAINS_UP_TO
 from .text import to_text
 
 TASK = "cost"
@@ -27,10 +29,12 @@ BESIDE = "cost"  # the folder of full logs, in that of `doit verify`'s logs
 
 @dataclass(frozen=True)
 class Measured:
-    """A program on this kernel. cost: None where there is no log, for it could not be tried."""
+    """A program on this kernel. cost: None where there is no log, for it could not be tried. size: bytes of
+    the log."""
 
     verdict: Verdict
     cost: Cost | None
+    size: int = 0
 
 
 def measure(bundle: Bundle) -> list[Measured]:
@@ -51,7 +55,7 @@ def _measured(row: Verdict, bundle: Bundle) -> Measured:
         log = Path(row.log).read_bytes()
     except OSError as error:
         raise Problem(f"cannot be read: {error.strerror}", where=row.log) from None
-    return Measured(row, of(log, lines_of(row, bundle), program=row.program))
+    return Measured(row, of(log, lines_of(row, bundle), program=row.program), len(log))
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,13 @@ def show(found: Sequence[Measured], options: Options) -> int:
             to_text(each.cost, name=_name(each.verdict), top=options.top) for each in found if each.cost
         ]
         print("\n\n".join(blocks), end="\n" if blocks else "")
+    sys.stdout.flush()
+    for each in found:
+        if each.cost and each.size > CHAINS_UP_TO:
+            say(
+                f"{printable(_name(each.verdict))}: note: the report has no flame graph of it: its log has "
+                f"{each.size >> 20} MiB, and calls are followed in logs of up to {CHAINS_UP_TO >> 20} MiB"
+            )
     for each in found:
         if each.verdict.verdict != ACCEPTED:
             row = each.verdict

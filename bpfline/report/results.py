@@ -38,9 +38,10 @@ class Result:
 
     source: its file, relative to the project. object_file: what it was loaded from. function: where the
     program's own function begins. lines: the places of its instructions. log: the file with the verifier's
-    log, and its digest: that of verdict, or the fuller one that `doit cost` kept. expected: the settings say that it is to be refused. cost: where the verifier spent its work, None
-    where the log does not show all of it. change, broken: as compare.py and budget.py give them, None or ()
-    where they were not asked for. failures: what else makes it fail, such as a change, in words.
+    log, and its digest: that of verdict, or the fuller one that `doit cost` kept. expected: the settings say
+    that it is to be refused. cost: where the verifier spent its work, None where the log does not show all of
+    it. change, broken: as compare.py and budget.py give them, None or () where they were not asked for.
+    failures: what else makes it fail, such as a change, in words.
     """
 
     verdict: Verdict
@@ -117,8 +118,13 @@ def of_project(
         own = [verdict for verdict in verdicts if verdict.object == source.object]
         if own:
             bundle = (bundles or {}).get(source.object) or _bundle(source.folder)
-            rows += of_object(own, bundle, source=str(source.path), object_file=source.object_file,
-                              fuller=_fuller(own, bundle))
+            rows += of_object(
+                own,
+                bundle,
+                source=str(source.path),
+                object_file=source.object_file,
+                fuller=_fuller(own, bundle),
+            )
     return Results(tuple(rows))
 
 
