@@ -486,6 +486,27 @@ def test_doit_cost_leaves_what_doit_verify_keeps_as_it_is(project: Project) -> N
     assert compared["a"]["programs"] == 1  # of one program there is one verdict
 
 
+@pytest.mark.kernel
+def test_a_refused_program_has_its_cost_and_is_then_diagnosed_where_the_work_is(project: Project) -> None:
+    project.write("bpf_src/limit.bpf.c", LIMIT)
+    before = project.doit("verify", status=1).stdout
+    assert f"limit.bpf.c:{line(LIMIT, 'WORK')}" not in before
+    assert "doit cost --prog limit shows the lines that take most." in " ".join(before.split())
+    ended = project.doit("cost", "--prog", "limit", "--top", "1")  # a cost is what was asked for
+    told = "limit/limit: 1,000,001 instructions processed, 0.0 % of 1,000,000 left\n"
+    assert ended.stdout.startswith(told)
+    why = "BPF program is too large. Processed 1000001 insn"
+    assert f"\n  refused, after this work: {why}\n" in ended.stdout
+    assert ended.stderr.count("refused") == 0 and ended.stdout.count(why) == 1
+    after = project.doit("verify", status=1).stdout
+    assert f"bpf_src/limit.bpf.c:{line(LIMIT, 'WORK')}:2 (program limit" in after
+    assert re.search(
+        r"\^ 999,9\d\d of the 1,000,000 instructions that were processed are of this line", after
+    )
+    assert "the verifier came to this jump once" in after
+    assert "doit cost --prog limit shows the lines that take most." in " ".join(after.split())
+
+
 def main_out(project: Project, *args: str) -> str:
     command = [sys.executable, "-m", "bpfline", *args]
     environ = {**project.env, "PYTHONPATH": os.pathsep.join(sys.path)}

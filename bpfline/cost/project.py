@@ -13,7 +13,7 @@ from typing import Any
 
 from bpfline_loader import table
 from bpfline_loader.bundle import Bundle
-from bpfline_loader.load import ACCEPTED
+from bpfline_loader.load import REFUSED
 from bpfline_loader.verdict import Verdict
 from bpfline_loader.verify import kept, verify
 
@@ -90,27 +90,29 @@ def rows(text: str) -> int:
 
 
 def show(found: Sequence[Measured], options: Options) -> int:
-    """Print the costs on standard output, and what has none on standard error; the exit status that the
-    verdicts ask for."""
+    """Print the costs on standard output, and on standard error what has none. The exit status: a program
+    that was refused has its cost all the same."""
     if options.json:
         print(json.dumps({"schema": SCHEMA, "results": [_json(each) for each in found]}, indent=1))
     else:
-        blocks = [
-            to_text(each.cost, name=_name(each.verdict), top=options.top) for each in found if each.cost
-        ]
+        blocks = [_block(each.verdict, each.cost, options.top) for each in found if each.cost]
         print("\n\n".join(blocks), end="\n" if blocks else "")
     sys.stdout.flush()
     for each in found:
-        if each.cost and each.size > CHAINS_UP_TO:
+        row = each.verdict
+        if each.cost is None:
+            say(f"{printable(_name(row))}: {row.verdict}: {printable(row.message or row.errno or '')}")
+        elif each.size > CHAINS_UP_TO:
             say(
-                f"{printable(_name(each.verdict))}: note: the report has no flame graph of it: its log has "
+                f"{printable(_name(row))}: note: the report has no flame graph of it: its log has "
                 f"{each.size >> 20} MiB, and calls are followed in logs of up to {CHAINS_UP_TO >> 20} MiB"
             )
-    for each in found:
-        if each.verdict.verdict != ACCEPTED:
-            row = each.verdict
-            say(f"{printable(_name(row))}: {row.verdict}: {printable(row.message or row.errno or '')}")
-    return table.status([each.verdict for each in found])
+    return table.status([each.verdict for each in found if each.verdict.verdict != REFUSED])
+
+
+def _block(row: Verdict, cost: Cost, top: int) -> str:
+    refused = (row.message or row.errno or "") if row.verdict == REFUSED else ""
+    return to_text(cost, name=_name(row), top=top, refused=refused)
 
 
 def _name(row: Verdict) -> str:

@@ -8,13 +8,15 @@ import re
 from collections.abc import Iterable, Iterator
 
 from bpfline import catalogue, verifier_log
+from bpfline.cost import Cost
+from bpfline.cost import of as cost_of
 from bpfline.program_lines import Place, ProgramLines, shown
 from bpfline.verifier_log import Report
 from bpfline.verifier_log import events as ev
 from bpfline.verifier_log import report as reports
 from bpfline.verifier_log.events import Event
 
-from . import messages
+from . import hottest, messages
 from . import path as paths
 from .model import Diagnosis, Step
 from .path import Path, Visit
@@ -29,13 +31,19 @@ MOST_STEPS = 64  # as many as the kernel's own report has at most
 
 
 def diagnose(
-    log: bytes, lines: ProgramLines | None = None, *, program: str = "", errno: str | None = None
+    log: bytes,
+    lines: ProgramLines | None = None,
+    *,
+    program: str = "",
+    errno: str | None = None,
+    object_name: str = "",
+    cost: Cost | None = None,
 ) -> Diagnosis | None:
     """Why the program that log tells of was refused; None where it tells of no refusal.
 
     log: of any kernel and any level, bare (verifier_log.unwrap). lines: the places of the program's
     instructions; without, the log's own comments have to do. errno: its name ("EACCES"), for where the
-    log says nothing.
+    log says nothing. object_name: in a project, for `doit cost --prog`. cost: of the same log, if known.
     """
     summary = verifier_log.summary(log)
     entry = catalogue.match(summary.messages, errno)
@@ -71,6 +79,8 @@ def diagnose(
         kernel=summary.kernel,
         line=seen.lines[words[0]] + skipped if words and words[0] in seen.lines else None,
     )
+    if found.code in hottest.CODES:
+        found = hottest.of(found, cost or cost_of(log, lines), lines, object_name)
     return _with_report(found, summary.report, where) if summary.report else found
 
 

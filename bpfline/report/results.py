@@ -168,7 +168,7 @@ def of_object(
         if cost is None and verdict in fuller:
             logged, cost = fuller[verdict], _cost(fuller[verdict], lines)
         log = None if logged.log is None else Path(logged.log)
-        why = _diagnosis(verdict, lines, log)
+        why = _diagnosis(verdict, lines, log, cost, in_project=source is not None)
         rows.append(
             Result(verdict, where, object_file, function, lines, log, logged.log_sha256, why, cost=cost)
         )
@@ -179,7 +179,9 @@ def _cost(verdict: Verdict, lines: ProgramLines | None) -> Cost | None:
     return None if verdict.log is None else whole_of(Path(verdict.log), lines, program=verdict.program)
 
 
-def _diagnosis(verdict: Verdict, lines: ProgramLines | None, log: Path | None) -> Diagnosis | None:
+def _diagnosis(
+    verdict: Verdict, lines: ProgramLines | None, log: Path | None, cost: Cost | None, *, in_project: bool
+) -> Diagnosis | None:
     """Why a program was refused: of its log, or where none was kept of the verifier's last words."""
     if verdict.verdict != REFUSED:
         return None
@@ -189,4 +191,7 @@ def _diagnosis(verdict: Verdict, lines: ProgramLines | None, log: Path | None) -
         words = log.read_bytes() if log else verdict.message.replace("; ", "\n").encode()
     except OSError as error:
         raise Problem(f"cannot be read: {error.strerror}", where=log) from None
-    return diagnose(words, lines, program=verdict.program, errno=verdict.errno)
+    its_object = verdict.object if in_project else ""
+    return diagnose(
+        words, lines, program=verdict.program, errno=verdict.errno, object_name=its_object, cost=cost
+    )
