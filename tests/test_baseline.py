@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bpfline import baseline
+from bpfline import baseline, failure
 from bpfline.baseline import Key
 from bpfline.errors import Problem
 from bpfline.gate import judge
@@ -119,7 +119,8 @@ def failures(now: int, **shares: float) -> list[str]:
     since = baseline.since(made(GOOD), [row := verdict("x/good", processed_insns=now)], "x86_64", ("x",))
     gate = judge([row], Settings(baseline=BaselineSettings(**shares)), since, ("x",))
     assert gate.status == (1 if gate.rows[0].failures else 0)
-    return list(gate.rows[0].failures)
+    assert {each.rule for each in gate.rows[0].failures} <= {failure.GROWTH}
+    return list(map(str, gate.rows[0].failures))
 
 
 def test_growth_up_to_the_share_passes_and_above_it_fails() -> None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ..compare import Change
     from ..cost import Cost
     from ..diagnosis import Diagnosis
+    from ..failure import Failure
 
 # What a result means for a build, best first.
 PASSED, SKIPPED, FAILED, ERROR = "passed", "skipped", "failed", "error"
@@ -41,7 +42,7 @@ class Result:
     log, and its digest: that of verdict, or the fuller one that `doit cost` kept. expected: the settings say
     that it is to be refused. cost: where the verifier spent its work, None where the log does not show all of
     it. change, broken: as compare.py and budget.py give them, None or () where they were not asked for.
-    failures: what else makes it fail, such as a change, in words.
+    failures: what else makes it fail, such as a change.
     """
 
     verdict: Verdict
@@ -56,7 +57,7 @@ class Result:
     cost: Cost | None = None
     change: Change | None = None
     broken: tuple[Broken, ...] = ()
-    failures: tuple[str, ...] = ()
+    failures: tuple[Failure, ...] = ()
 
     @property
     def name(self) -> str:

@@ -41,7 +41,8 @@ def _row(row: Result) -> dict[str, Any]:
     names = [field.name for field in dataclasses.fields(row) if field.name not in _NOT_HERE]
     more = {name: _plain(getattr(row, name)) for name in names}
     its_cost = None if row.cost is None else _plain(cost.to_json(row.cost))
-    return {**_plain(row.verdict), **more, "cost": its_cost, "outcome": row.outcome}
+    more |= {"cost": its_cost, "failures": [_plain(each.words) for each in row.failures]}
+    return {**_plain(row.verdict), **more, "outcome": row.outcome}
 
 
 def _plain(value: Any) -> Any:
