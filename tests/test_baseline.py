@@ -195,6 +195,23 @@ def test_verify_says_that_there_is_no_baseline_yet_until_doit_baseline_wrote_one
 
 
 @kernel
+def test_doit_baseline_gives_what_it_did_as_json(project: Project) -> None:
+    project.write("bpf_src/x.bpf.c", HEADERS + loops(10) + refused("bad"))
+    first = project.doit("baseline", "--json")
+    assert json.loads(first.stdout) == {
+        "schema": 1, "file": FILE, "programs": {"accepted": 1, "refused": 1}, "changes": [], "untried": []
+    }  # fmt: skip
+    assert "1 accepted" not in first.stderr
+    project.write("bpf_src/x.bpf.c", HEADERS + loops(20) + refused("bad"))
+    document = json.loads(project.doit("--json", "baseline").stdout)  # options stand anywhere
+    (change,) = document["changes"]
+    assert (change["name"], change["kind"], change["before"]) == ("x/loops", "figures", "accepted")
+    (delta,) = (each for each in change["deltas"] if each["figure"] == "processed_insns")
+    assert delta["after"] > delta["before"] and delta["percent"] > 0
+    assert project.doit("baseline").stdout == ""
+
+
+@kernel
 def test_verify_shows_what_changed_and_fails_on_growth_and_new_refusals(project: Project) -> None:
     project.write(
         "bpf_src/x.bpf.c",
