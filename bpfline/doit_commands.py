@@ -203,9 +203,7 @@ class Run(_InProject, cmd_run.Run):
         return super().parse_execute(words)
 
     def elsewhere(self, params: Any, args: list[str]) -> Any:
-        if (
-            self.verify_options or self.cost_options or self.baseline_as_json
-        ):  # that project has its own
+        if self.verify_options or self.cost_options or self.baseline_as_json:  # that project has its own
             params, args = self.cmdparser.parse(self._words)
             params.update(self.opt_vals)
         return super().elsewhere(params, args)

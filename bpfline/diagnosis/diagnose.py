@@ -21,8 +21,6 @@ from . import path as paths
 from .model import Diagnosis, Step
 from .path import Path, Visit
 
-# Notes of 6.18 and later on what it learns of the stack (kernel/bpf/liveness.c): no reasons.
-_LIVENESS = re.compile(r"\(\d+\) (?:frame|live) ")
 # `relo #0: <byte_off> [5] struct task_struct.made_up (0:0 @ offset 0)`
 _RELOCATED = re.compile(r"<\w+> \[\d+\] (\w+) (.+?) \(")
 
@@ -55,7 +53,7 @@ def diagnose(
     seen = _Seen()
     path = paths.read(seen.watch(verifier_log.read(log[start:])), cut=skipped)
     where = _Where(path, lines)
-    words = tuple(line for line in summary.messages if not _LIVENESS.match(line))
+    words = summary.messages
     message = "\n".join(words)
     finding = messages.find(path, message)
     insn = finding.insn if finding.insn is not None else path.visits[-1].idx if path.visits else None
