@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import re
@@ -149,10 +148,15 @@ def judged(source: str, folder: Path, mode: str = "full") -> tuple[Bundle, dict[
     return made.bundle, {row.program: row for row in rows}
 
 
+def whole(row: Verdict, bundle: Bundle) -> Cost | None:
+    assert row.log is not None
+    return cost.whole_of(Path(row.log), cost.lines_of(row, bundle), program=row.program)
+
+
 def measured(source: str, program: str, folder: Path) -> tuple[Cost, list[tuple[tuple[str, ...], int]]]:
     bundle, rows = verified(source, folder)
     row = rows[program]
-    found = cost.for_verdict(row, bundle)
+    found = whole(row, bundle)
     assert found is not None and row.log is not None
     stacks = cost.stacks(Path(row.log).read_bytes(), cost.lines_of(row, bundle))
     return found, [(tuple(frame.rpartition("/")[2] for frame in frames), weight) for frames, weight in stacks]
@@ -325,10 +329,9 @@ def test_inlined_lines_count_for_the_function_that_holds_them(tmp_path: Path) ->
 @pytest.mark.kernel
 def test_reports_get_no_cost_where_the_log_does_not_show_all_work(tmp_path: Path) -> None:
     bundle, rows = verified(BY_HAND, tmp_path, mode="short")
-    assert cost.for_verdict(rows["fork"], bundle) is None
-    assert cost.for_verdict(dataclasses.replace(rows["fork"], log=None), bundle) is None
+    assert whole(rows["fork"], bundle) is None
     bundle, rows = verified(BY_HAND, tmp_path, mode="auto")
-    assert cost.for_verdict(rows["fork"], bundle) is not None
+    assert whole(rows["fork"], bundle) is not None
 
 
 @pytest.mark.kernel
@@ -336,7 +339,7 @@ def test_a_program_that_runs_into_the_limit_has_its_lines_functions_and_branches
     """The kernel gives up at the 1,000,001st instruction: that one is in its figures, and not in its log."""
     bundle, rows = judged(LIMIT, tmp_path)
     assert (rows["limit"].verdict, rows["limit"].errno) == ("refused", "E2BIG")
-    found = cost.for_verdict(rows["limit"], bundle)
+    found = whole(rows["limit"], bundle)
     assert found is not None and rows["limit"].log is not None
     assert (found.processed_insns, found.counted, found.headroom) == (1_000_001, 1_000_000, 0.0)
     assert (found.whole, found.note) == (True, "")

@@ -2,7 +2,6 @@
 """The cost of a program: where the verifier spends its work, by source line, function and branch.
 
 of(log, lines) -> Cost                     from a saved level 2 log
-for_verdict(verdict, bundle) -> Cost       from the log that a verdict has
 whole_of(path, lines) -> Cost              from a log that was kept, for reports
 stacks(log, lines) -> [(frames, weight)]   the same work over the chain of calls: a flame graph's data
 lines_of(verdict, bundle) -> ProgramLines  the lines that both take, for exact places
@@ -15,10 +14,8 @@ from .measure import (
     Cost,
     Function,
     SourceLine,
-    for_verdict,
     lines_of,
     of,
-    shows_all,
     to_json,
     whole_of,
 )
@@ -31,10 +28,8 @@ __all__ = [
     "Cost",
     "Function",
     "SourceLine",
-    "for_verdict",
     "lines_of",
     "of",
-    "shows_all",
     "stacks",
     "to_json",
     "to_text",

@@ -89,8 +89,9 @@ class Cost:
 
     @property
     def whole(self) -> bool:
-        """Whether the log shows all of the work."""
-        return shows_all(self.counted, self.processed_insns)
+        """Whether the log shows all of the work. The instruction beyond the limit is in the kernel's figures
+        and never in its log (do_check: ++env->insn_processed > BPF_COMPLEXITY_LIMIT_INSNS)."""
+        return bool(self.counted) and self.counted == min(self.processed_insns or 0, LIMIT)
 
     @property
     def headroom(self) -> float | None:
@@ -102,12 +103,6 @@ class Cost:
     def percent(self, insns: int) -> float:
         """The share of insns in all that were processed."""
         return 100 * insns / self.processed_insns if self.processed_insns else 0.0
-
-
-def shows_all(counted: int, processed: int | None) -> bool:
-    """Whether counted instructions of a log are all that were processed. The one that exceeds the limit is
-    processed in the kernel's figures, and never in its log (do_check: ++env->insn_processed > LIMIT)."""
-    return bool(counted) and processed in (counted, LIMIT + 1 if counted == LIMIT else counted)
 
 
 def of(log: bytes, lines: ProgramLines | None = None, *, program: str = "") -> Cost:
@@ -132,16 +127,9 @@ def of(log: bytes, lines: ProgramLines | None = None, *, program: str = "") -> C
     )
 
 
-def for_verdict(verdict: Verdict, bundle: Bundle | None) -> Cost | None:
-    """The cost of a program that was verified, from the log that was kept; None where that does not show
-    all of the work, as `doit verify` keeps it of small programs only."""
-    if verdict.log is None:
-        return None
-    return whole_of(Path(verdict.log), lines_of(verdict, bundle), program=verdict.program)
-
-
 def whole_of(path: Path, lines: ProgramLines | None, *, program: str) -> Cost | None:
-    """The cost that the log in path tells of; None where it does not show all of the work."""
+    """The cost that the log in path tells of; None where it does not show all of the work, as `doit verify`
+    keeps it of small programs only."""
     try:
         cost = of(path.read_bytes(), lines, program=program)
     except OSError:
