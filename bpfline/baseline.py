@@ -32,7 +32,6 @@ from bpfline_loader.verify import ERROR
 
 from .compare import FIGURES, SAME, Change, between, by_name, in_order, table
 from .errors import Problem
-from .terminal import say
 
 if TYPE_CHECKING:
     from .project import Project
@@ -126,23 +125,45 @@ def updated(
     return {key: rows for key, rows in merged.items() if rows}
 
 
-def take_over(project: Project, verdicts: Sequence[Verdict]) -> str:
-    """What `doit baseline` does: verifier-baseline.json with verdicts taken over. Gives what to say of it.
+@dataclass(frozen=True)
+class Taken:
+    """What `doit baseline` did. counts: programs by verdict; changes: since the baseline of before; untried:
+    names of programs that could not be tried, whose figures of before stay."""
 
-    Problem where a program could not be tried: its figures of before stay.
-    """
+    counts: Mapping[str, int]
+    changes: tuple[Change, ...]
+    untried: tuple[str, ...]
+
+    def __str__(self) -> str:
+        words = ", ".join(f"{count} {word}" for word, count in self.counts.items()) or "no programs"
+        return "\n".join([f"{FILE}: {words}", *table(self.changes)])
+
+    def check(self) -> None:
+        """Problem where a program could not be tried."""
+        if self.untried:
+            names = ", ".join(self.untried)
+            raise Problem(f"could not be tried: {names}", where=FILE, help="doit verify says why")
+
+    def to_json(self) -> dict[str, Any]:
+        changes = [dataclasses.asdict(each) for each in self.changes]
+        counts = dict(self.counts)
+        return {"schema": SCHEMA, "file": str(FILE), "programs": counts, "changes": changes,
+                "untried": list(self.untried)}  # fmt: skip
+
+
+def take_over(project: Project, verdicts: Sequence[Verdict]) -> Taken:
+    """What `doit baseline` does: verifier-baseline.json with verdicts taken over."""
     machine = os.uname().machine
     objects = {source.object for source in project.sources}
     before = read(FILE)
     write_whole(FILE, encode(updated(before, verdicts, machine, objects)))
     found = since(before, verdicts, machine, objects).changes if before else ()
     counts = Counter(row.verdict for row in verdicts)
-    words = ", ".join(f"{count} {word}" for word, count in sorted(counts.items())) or "no programs"
-    lines = [f"{FILE}: {words}", *table(each for each in found if each.kind != SAME)]
-    if untried := [f"{row.object}/{row.program}" for row in verdicts if row.verdict == ERROR]:
-        say("\n".join(lines))
-        raise Problem(f"could not be tried: {', '.join(untried)}", where=FILE, help="doit verify says why")
-    return "\n".join(lines)
+    return Taken(
+        dict(sorted(counts.items())),
+        tuple(each for each in found if each.kind != SAME),
+        tuple(f"{row.object}/{row.program}" for row in verdicts if row.verdict == ERROR),
+    )
 
 
 def since(

@@ -186,23 +186,24 @@ class Run(_InProject, cmd_run.Run):
 
     verify_options: dict[str, Any] = {}  # noqa: RUF012 - replaced, never changed
     cost_options: Any = None
+    baseline_as_json = False
 
     def parse_execute(self, words: list[str]) -> Any:
         self._words = words
         words = _with_values(words)
         if any(word == "verify" or word.startswith("verify:") for word in words):
             self.verify_options, words = _verify_options(words)
-        elif any(
-            (word == "cost" or word.startswith("cost:")) and before != "--prog"  # an object may bear the name
-            for before, word in zip(["", *words], words, strict=False)
-        ):
+        elif _is_asked_for("baseline", words):
+            self.baseline_as_json = "--json" in words
+            words = [word for word in words if word != "--json"]
+        elif _is_asked_for("cost", words):
             self.cost_options, words = _cost_options(words)
             if not words:
                 return USAGE
         return super().parse_execute(words)
 
     def elsewhere(self, params: Any, args: list[str]) -> Any:
-        if self.verify_options or self.cost_options:  # a task of that project's own, with options of its own
+        if self.verify_options or self.cost_options or self.baseline_as_json:  # that project has its own
             params, args = self.cmdparser.parse(self._words)
             params.update(self.opt_vals)
         return super().elsewhere(params, args)
@@ -219,6 +220,7 @@ class Run(_InProject, cmd_run.Run):
         if self.verify_options:
             pipeline.log, pipeline.again = self.verify_options["log"], self.verify_options["again"]
             _check_mode(pipeline.log)
+        pipeline.as_json = self.baseline_as_json
         if words := self.verify_options.get("set", params["set_"]):
             from . import set_option
 
@@ -249,6 +251,10 @@ class Run(_InProject, cmd_run.Run):
 
                 objects_made = [source.object_file for source in objects.values()]
                 set_option.check(pipeline.constants, objects_made)
+        if self.baseline_as_json and pipeline.taken:
+            import json
+
+            print(json.dumps(pipeline.taken.to_json(), indent=1))
         if self.cost_options:
             from .cost import project as cost
 
@@ -336,6 +342,14 @@ class Run(_InProject, cmd_run.Run):
 
 def _to_be_verified(source: Source, args: list[str]) -> bool:
     return any(word == "verify" or fnmatch(f"verify:{source.object}", word) for word in args)
+
+
+def _is_asked_for(task: str, words: list[str]) -> bool:
+    """Whether words name a task, or a part of it; an object may bear the same name."""
+    return any(
+        (word == task or word.startswith(f"{task}:")) and before != "--prog"
+        for before, word in zip(["", *words], words, strict=False)
+    )
 
 
 def _with_values(words: list[str]) -> list[str]:

@@ -16,13 +16,14 @@ from bpfline_loader import table, verdict
 from bpfline_loader.load import ACCEPTED, REFUSED
 from bpfline_loader.verdict import Verdict
 
-from . import baseline, budget, refusals
+from . import baseline, budget, failure, refusals
 from .baseline import Comparison
 from .budget import Broken
 from .compare import GONE, NEW, NEWLY_REFUSED, SAME, Change, Delta
 from .compare import table as change_table
 from .errors import OK, Problem, printable
 from .errors import REFUSED as FAILED
+from .failure import Failure
 from .project import Project, warnings_of_programs
 from .settings import BaselineSettings, ProgramSettings, Settings
 from .terminal import say
@@ -35,13 +36,13 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Judged:
     """One verdict, judged. expected: it was to be refused. change: since the baseline, None where that
-    has nothing of it. failures: in words, why the build may not pass, besides a refusal."""
+    has nothing of it. failures: why the build may not pass, besides a refusal."""
 
     verdict: Verdict
     expected: bool = False
     broken: tuple[Broken, ...] = ()
     change: Change | None = None
-    failures: tuple[str, ...] = ()
+    failures: tuple[Failure, ...] = ()
 
     @property
     def status(self) -> int:
@@ -97,7 +98,8 @@ def judge(
         its = settings.program.get(budget.name(each), ProgramSettings())
         change = since.of.get(each)
         failures = (*_unexpected(each, its), *_since(each, its, change, settings.baseline))
-        broken = tuple(budget.broken(each, settings))
+        # Of a program that was to be refused, that it is accepted is all that is wrong.
+        broken = () if its.expect == REFUSED else tuple(budget.broken(each, settings))
         rows.append(Judged(each, its.expect == REFUSED, broken, change, failures))
     notes = (
         *_not_checked(verdicts, settings),
@@ -120,26 +122,28 @@ def into(results: Results, gate: Gate) -> Results:
     return dataclasses.replace(results, rows=tuple(rows), gone=gone, baseline="; ".join(notes))
 
 
-def _unexpected(each: Verdict, its: ProgramSettings) -> Iterator[str]:
+def _unexpected(each: Verdict, its: ProgramSettings) -> Iterator[Failure]:
     """A program that was to be refused, and is not, or not for the reason that was asked for."""
     if its.expect != REFUSED:
         return
     if each.verdict == ACCEPTED:
-        yield 'is accepted, and was to be refused (expect = "refused")'
+        yield Failure(failure.ACCEPTED, 'is accepted, and was to be refused (expect = "refused")')
     elif each.verdict == REFUSED and its.code is not None:
         codes = [code for code in (code_of(each), each.errno) if code]
         if its.code not in codes:
-            yield f"is refused with {' and '.join(codes) or 'no errno'}, and was to be with {its.code}"
+            words = f"is refused with {' and '.join(codes) or 'no errno'}, and was to be with {its.code}"
+            yield Failure(failure.OTHERWISE, words)
 
 
 def _since(
     each: Verdict, its: ProgramSettings, change: Change | None, shares: BaselineSettings
-) -> Iterator[str]:
-    """What became worse than the baseline allows."""
-    if change is None:
+) -> Iterator[Failure]:
+    """What became worse than the baseline allows; a program that is to be refused may not."""
+    if change is None or its.expect == REFUSED:
         return
-    if change.kind == NEWLY_REFUSED and its.expect != REFUSED:
-        yield f"is newly refused: it is {change.before} in {baseline.FILE}"
+    if change.kind == NEWLY_REFUSED:
+        words = f"is newly refused: it is {change.before} in {baseline.FILE}"
+        yield Failure(failure.NEWLY_REFUSED, words)
     grown: dict[str, list[Delta]] = {}
     for delta in change.changed:
         own = getattr(shares, delta.figure)
@@ -147,7 +151,7 @@ def _since(
         if delta.percent > share:
             grown.setdefault(f"{share:g} % (baseline.{setting})", []).append(delta)
     for allowed, deltas in grown.items():
-        yield f"grew by more than {allowed}: {'; '.join(map(str, deltas))}"
+        yield Failure(failure.GROWTH, f"grew by more than {allowed}: {'; '.join(map(str, deltas))}")
 
 
 def code_of(each: Verdict) -> str:
@@ -163,6 +167,8 @@ def code_of(each: Verdict) -> str:
 
 def _not_checked(verdicts: Sequence[Verdict], settings: Settings) -> Iterator[str]:
     for each in verdicts:
+        if settings.program.get(budget.name(each), ProgramSettings()).expect == REFUSED:
+            continue
         for figure in budget.unknown(each, settings):
             name = printable(budget.name(each))
             yield f"{name}: note: the kernel gave no {figure}: its budget was not checked"
@@ -199,7 +205,7 @@ def _json(row: Judged, why: Diagnosis | None) -> dict[str, Any]:
         "expected": row.expected,
         "broken": [dataclasses.asdict(each) for each in row.broken],
         "change": None if row.change is None else dataclasses.asdict(row.change),
-        "failures": list(row.failures),
+        "failures": list(map(str, row.failures)),
     }
 
 
@@ -215,8 +221,8 @@ def _noted(row: Judged, explained: bool) -> Verdict:
 
 def _failures(row: Judged) -> Iterator[str]:
     name = printable(budget.name(row.verdict))
-    for failure in row.failures:
-        yield f"{name}: error: {failure}"
+    for each in row.failures:
+        yield f"{name}: error: {each}"
     if row.failures and not row.expected:
         yield "  help: where that is meant: doit baseline"
     for broken in row.broken:

@@ -40,10 +40,12 @@ from .inputs import digest_of
 from .progress import Progress
 from .project import Project, Source, Unit
 from .step import Done, Step, task
+from .terminal import say
 
 if TYPE_CHECKING:
     from bpfline_loader.verdict import Verdict
 
+    from .baseline import Taken
     from .cost.project import Measured
 
 __all__ = [
@@ -57,7 +59,8 @@ Task = dict[str, Any]
 @dataclass
 class Pipeline:
     """One doit process in one project. log, again, constants: the options of verify; verdicts: what
-    it found; costs: what the task cost found; unmade: the objects whose programs could not all be made."""
+    it found; costs: what the task cost found; taken: what the task baseline did, which says it itself
+    unless as_json; unmade: the objects whose programs could not all be made."""
 
     project: Project
     log: str = "auto"
@@ -65,6 +68,8 @@ class Pipeline:
     constants: Mapping[str, str] = field(default_factory=dict)
     verdicts: list[Verdict] = field(default_factory=list)
     costs: list[Measured] = field(default_factory=list)
+    as_json: bool = False
+    taken: Taken | None = None
     unmade: list[Source] = field(default_factory=list)
 
 
@@ -292,12 +297,12 @@ def task_cost() -> Iterator[Task]:
 def _cost(source: Source) -> Done:
     from .cost.project import measure
 
-    PIPELINE.costs += measure(bundle_.read(source.folder), source.folder)
+    PIPELINE.costs += measure(bundle_.read(source.folder))
     return Done()
 
 
 def task_baseline() -> Task:
-    """the verdicts as they are now become verifier-baseline.json, which verify compares with"""
+    """the verdicts as they are now become verifier-baseline.json, which verify compares with [--json]"""
     return {
         "actions": [Step((), lambda: None, _baseline)],
         "task_dep": ["verify"],
@@ -308,8 +313,11 @@ def task_baseline() -> Task:
 def _baseline() -> Done:
     from . import baseline
 
-    words = baseline.take_over(PIPELINE.project, PIPELINE.verdicts)
-    return Done(words=f"{words}\n".encode())
+    PIPELINE.taken = baseline.take_over(PIPELINE.project, PIPELINE.verdicts)
+    if not PIPELINE.as_json:
+        say(str(PIPELINE.taken))
+    PIPELINE.taken.check()
+    return Done()
 
 
 @cache

@@ -6,9 +6,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from bpfline import failure
 from bpfline.budget import Broken
 from bpfline.compare import Change, Delta
 from bpfline.diagnosis import Diagnosis, Step
+from bpfline.failure import Failure
 from bpfline.program_lines import Place
 from bpfline.report.results import Result, Results
 from bpfline_loader.verdict import Verdict
@@ -61,6 +63,10 @@ def result(program: str = "main", what: str = "accepted", **fields: Any) -> Resu
     return Result(verdict(program, what, **its), **{**given, **fields})
 
 
+SLIPPED = Failure(failure.ACCEPTED, "is accepted, and was to be refused")
+GROWN = Failure(failure.GROWTH, "processed_insns grew by 60.0 %, over 10 %")
+
+
 def of_each_kind() -> Results:
     """A row of each outcome, and of each reason to fail."""
     change = Change(
@@ -72,9 +78,17 @@ def of_each_kind() -> Results:
             result("good"),
             result("bad", "refused", errno="EACCES", message="R0 invalid", diagnosis=diagnosis()),
             result("meant", "refused", errno="EACCES", diagnosis=diagnosis(), expected=True),
-            result("slipped", expected=True, failures=("is accepted, and was to be refused",)),
+            result(
+                "slipped",
+                expected=True,
+                failures=(SLIPPED,),
+            ),
             result("dear", broken=(Broken("budget.processed_insns", "processed_insns", 16, 10),)),
-            result("grown", change=change, failures=("processed_insns grew by 60.0 %, over 10 %",)),
+            result(
+                "grown",
+                change=change,
+                failures=(GROWN,),
+            ),
             result("lacking", "unsupported", errno="EINVAL", message="the kernel has no netkit"),
             result("untried", "error", errno="EPERM", message="may not load programs; run it as root"),
         ),
@@ -95,7 +109,8 @@ def hostile() -> Results:
             rows.append(
                 result(
                     text, what, object=text, section=text, kernel=text, message=text, note=text,
-                    source=f"src/{text}.c", diagnosis=why if what == "refused" else None, failures=(text,),
+                    source=f"src/{text}.c", diagnosis=why if what == "refused" else None,
+                    failures=(Failure(failure.GROWTH, text),),
                 )
             )  # fmt: skip
     return Results(tuple(rows), baseline=HOSTILE[0])

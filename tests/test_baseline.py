@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bpfline import baseline
+from bpfline import baseline, failure
 from bpfline.baseline import Key
 from bpfline.errors import Problem
 from bpfline.gate import judge
@@ -119,7 +119,8 @@ def failures(now: int, **shares: float) -> list[str]:
     since = baseline.since(made(GOOD), [row := verdict("x/good", processed_insns=now)], "x86_64", ("x",))
     gate = judge([row], Settings(baseline=BaselineSettings(**shares)), since, ("x",))
     assert gate.status == (1 if gate.rows[0].failures else 0)
-    return list(gate.rows[0].failures)
+    assert {each.rule for each in gate.rows[0].failures} <= {failure.GROWTH}
+    return list(map(str, gate.rows[0].failures))
 
 
 def test_growth_up_to_the_share_passes_and_above_it_fails() -> None:
@@ -191,6 +192,23 @@ def test_verify_says_that_there_is_no_baseline_yet_until_doit_baseline_wrote_one
     assert project.path(FILE).read_bytes() == first
     project.doit("clean")
     assert project.path(FILE).read_bytes() == first
+
+
+@kernel
+def test_doit_baseline_gives_what_it_did_as_json(project: Project) -> None:
+    project.write("bpf_src/x.bpf.c", HEADERS + loops(10) + refused("bad"))
+    first = project.doit("baseline", "--json")
+    assert json.loads(first.stdout) == {
+        "schema": 1, "file": FILE, "programs": {"accepted": 1, "refused": 1}, "changes": [], "untried": []
+    }  # fmt: skip
+    assert "1 accepted" not in first.stderr
+    project.write("bpf_src/x.bpf.c", HEADERS + loops(20) + refused("bad"))
+    document = json.loads(project.doit("--json", "baseline").stdout)  # options stand anywhere
+    (change,) = document["changes"]
+    assert (change["name"], change["kind"], change["before"]) == ("x/loops", "figures", "accepted")
+    (delta,) = (each for each in change["deltas"] if each["figure"] == "processed_insns")
+    assert delta["after"] > delta["before"] and delta["percent"] > 0
+    assert project.doit("baseline").stdout == ""
 
 
 @kernel

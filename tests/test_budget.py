@@ -127,6 +127,23 @@ def test_a_program_that_is_to_be_refused_fails_when_it_is_accepted(project: Proj
 
 
 @pytest.mark.kernel
+def test_no_budget_and_no_growth_count_for_a_program_that_is_to_be_refused(project: Project) -> None:
+    expects = '[tool.bpfline.program."x/loops"]\nexpect = "refused"\n'
+    project.write("bpf_src/x.bpf.c", HEADERS + loops(1))
+    project.doit("baseline")
+    project.write("bpf_src/x.bpf.c", HEADERS + loops(50))
+    project.write("pyproject.toml", "[tool.bpfline.budget]\nprocessed_insns = 1\n")
+    assert "processed_insns is" in project.doit("verify", status=1).stderr
+    project.write("pyproject.toml", f"[tool.bpfline.budget]\nprocessed_insns = 1\n{expects}")
+    built = project.doit("verify", status=1)
+    assert [text for text in built.stderr.splitlines() if ": error: " in text] == [
+        'x/loops: error: is accepted, and was to be refused (expect = "refused")'
+    ]
+    (run,) = json.loads(project.path("build/report/verdicts.sarif").read_text())["runs"]
+    assert [each["ruleId"] for each in run["results"]] == ["unexpectedly-accepted"]
+
+
+@pytest.mark.kernel
 @pytest.mark.parametrize("code", ["BPF001", "E2BIG"])
 def test_a_refusal_for_another_reason_than_asked_for_fails(project: Project, code: str) -> None:
     project.write("bpf_src/x.bpf.c", HEADERS + refused("bad"))

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
+import os
 import re
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -17,6 +19,8 @@ from bpfline import cost, elf, spec, verifier_log
 from bpfline.cli import main
 from bpfline.cost import Cost
 from bpfline.settings import ObjectSettings
+from bpfline.verifier_log import events as ev
+from bpfline.verifier_log import states
 from bpfline_loader.bundle import Bundle
 from bpfline_loader.verdict import Verdict
 from bpfline_loader.verify import verify
@@ -103,25 +107,56 @@ SEC("xdp") int big(struct xdp_md *ctx)
 }
 """
 
+# Twenty calls of 60,000 instructions: the seventeenth is not walked to its end.
+LIMIT = (
+    HEADERS
+    + GPL
+    + """
+static __attribute__((naked, noinline)) int work(void)
+{
+	asm volatile(".rept 60000; r0 = 0; .endr"); /* WORK */
+	asm volatile("exit");                       /* LEAVE */
+}
+SEC("xdp") int limit(struct xdp_md *ctx)
+{
+	int all = ctx->ingress_ifindex;
+	if (all > 7) /* BRANCH */
+		return 1;
+	asm volatile(".rept 20; call %0; .endr" :: "i"(work) : "r0", "r1", "r2", "r3", "r4", "r5"); /* CALLS */
+	return 2;
+}
+"""
+)
+
 
 def line(source: str, mark: str) -> int:
     return next(n for n, text in enumerate(source.splitlines(), 1) if f"/* {mark} */" in text)
 
 
 def verified(source: str, folder: Path, mode: str = "full") -> tuple[Bundle, dict[str, Verdict]]:
+    bundle, rows = judged(source, folder, mode)
+    assert [row.verdict for row in rows.values()] == ["accepted"] * len(rows), rows
+    return bundle, rows
+
+
+def judged(source: str, folder: Path, mode: str = "full") -> tuple[Bundle, dict[str, Verdict]]:
     path = compile_bpf(source)
     made = spec.spec(
         elf.read(path), name="prog", source="prog.bpf.c", settings=ObjectSettings(), clang=None, mcpu=None
     )
     rows = verify(made.bundle, mode=mode, folder=folder)
-    assert [row.verdict for row in rows] == ["accepted"] * len(rows), rows
     return made.bundle, {row.program: row for row in rows}
+
+
+def whole(row: Verdict, bundle: Bundle) -> Cost | None:
+    assert row.log is not None
+    return cost.whole_of(Path(row.log), cost.lines_of(row, bundle), program=row.program)
 
 
 def measured(source: str, program: str, folder: Path) -> tuple[Cost, list[tuple[tuple[str, ...], int]]]:
     bundle, rows = verified(source, folder)
     row = rows[program]
-    found = cost.for_verdict(row, bundle)
+    found = whole(row, bundle)
     assert found is not None and row.log is not None
     stacks = cost.stacks(Path(row.log).read_bytes(), cost.lines_of(row, bundle))
     return found, [(tuple(frame.rpartition("/")[2] for frame in frames), weight) for frames, weight in stacks]
@@ -174,6 +209,91 @@ def test_work_in_a_function_goes_to_the_call_that_led_there(tmp_path: Path) -> N
     assert own == {"LOAD2": 1, "CALL1": 1, "KEEP": 2, "CALL2": 2, "EXIT2": 2}
 
 
+# R9 of each frame holds by which calls it was entered, as the verifier sees it, which says so for each branch
+# that it takes up. The loop of turn() begins with the function's first instruction.
+TAGGED = (
+    HEADERS
+    + GPL
+    + """
+static __attribute__((naked, noinline)) int turn(void)
+{
+	asm volatile("TOP_%=:                     \\
+	r9 = r5;                                  \\
+	r6 = r1;                                  \\
+	call %0;                                  \\
+	r1 = r6;                                  \\
+	r1 += 1;                                  \\
+	if r1 > 4 goto OUT_%=;                    \\
+	r5 = r9;                                  \\
+	if r0 > 7 goto TOP_%=;                    \\
+	if r0 == 3 goto OUT_%=;                   \\
+	r1 += 1;                                  \\
+	goto TOP_%=;                              \\
+	OUT_%=:                                   \\
+	r0 = r1;                                  \\
+	exit" :: "i"(bpf_get_prandom_u32));
+}
+static __attribute__((naked, noinline)) int both(void)
+{
+	asm volatile("r9 = r5; r7 = r1");
+	asm volatile("r5 *= 10; r5 += 1");
+	asm volatile("call %0" :: "i"(turn));    /* CALL1 */
+	asm volatile("if r0 > 5 goto +5");
+	asm volatile("r1 = r7; r5 = r9");
+	asm volatile("r5 *= 10; r5 += 2");
+	asm volatile("call %0" :: "i"(turn));    /* CALL2 */
+	asm volatile("exit");
+}
+SEC("xdp") int tagged(struct xdp_md *ctx)
+{
+	asm volatile("r1 = 0; r5 = 3; r9 = 0");
+	asm volatile("call %0" :: "i"(both) : "r0", "r1", "r2", "r3", "r4", "r5", "r9"); /* CALL3 */
+	asm volatile("r1 = 2; r5 = 4");
+	asm volatile("call %0" :: "i"(both) : "r0", "r1", "r2", "r3", "r4", "r5"); /* CALL4 */
+	asm volatile("r1 = 1; r5 = 5");
+	asm volatile("call %0" :: "i"(turn) : "r0", "r1", "r2", "r3", "r4", "r5"); /* CALL5 */
+	return 0;
+}
+"""
+)
+
+
+def tagged_visits(log: bytes) -> tuple[Counter[int], int]:
+    """(visits of instructions by the tag in R9, how many branches were taken up that end at once)."""
+    visits: Counter[int] = Counter()
+    pruned = 0
+    tags: list[int | str] = [0]
+    for event in verifier_log.read(log):
+        if isinstance(event, ev.FromTo) and event.pruned:
+            pruned += 1
+        elif isinstance(event, ev.FromTo):
+            tags = [states.parse(event.state).regs[9].const or 0]
+        elif isinstance(event, ev.Insn | ev.Safe):
+            visits[int(tags[-1])] += 1
+        elif isinstance(event, ev.Call) and event.side == "callee":
+            tags.append("next")
+        elif isinstance(event, ev.State) and tags[-1] == "next":
+            tags[-1] = states.parse(event.state).regs[5].const or 0
+    return visits, pruned
+
+
+@pytest.mark.kernel
+def test_each_branch_of_a_static_function_counts_for_the_chain_that_it_was_left_in(tmp_path: Path) -> None:
+    bundle, rows = verified(TAGGED, tmp_path)
+    path = rows["tagged"].log
+    assert path is not None
+    log = Path(path).read_bytes()
+    told, pruned = tagged_visits(log)
+    assert log.count(b"\nfrom ") > 40 and set(told) == {0, 3, 4, 5, 31, 32, 41, 42}
+    calls = {f"prog.bpf.c:{line(TAGGED, f'CALL{number}')}": number for number in range(1, 6)}
+    counted: Counter[int] = Counter()
+    for frames, weight in cost.stacks(log, cost.lines_of(rows["tagged"], bundle)):
+        chain = [calls[frame.rpartition("/")[2]] for frame in frames[1:-2:2]]
+        counted[int("".join(map(str, chain)) or 0)] += weight
+    # Of a branch that ends at once the log shows no registers: those are the only ones that may be more.
+    assert told - counted == Counter() and (counted - told).total() == pruned
+
+
 # Whole programs
 
 
@@ -209,10 +329,29 @@ def test_inlined_lines_count_for_the_function_that_holds_them(tmp_path: Path) ->
 @pytest.mark.kernel
 def test_reports_get_no_cost_where_the_log_does_not_show_all_work(tmp_path: Path) -> None:
     bundle, rows = verified(BY_HAND, tmp_path, mode="short")
-    assert cost.for_verdict(rows["fork"], bundle) is None
-    assert cost.for_verdict(dataclasses.replace(rows["fork"], log=None), bundle) is None
+    assert whole(rows["fork"], bundle) is None
     bundle, rows = verified(BY_HAND, tmp_path, mode="auto")
-    assert cost.for_verdict(rows["fork"], bundle) is not None
+    assert whole(rows["fork"], bundle) is not None
+
+
+@pytest.mark.kernel
+def test_a_program_that_runs_into_the_limit_has_its_lines_functions_and_branches(tmp_path: Path) -> None:
+    """The kernel gives up at the 1,000,001st instruction: that one is in its figures, and not in its log."""
+    bundle, rows = judged(LIMIT, tmp_path)
+    assert (rows["limit"].verdict, rows["limit"].errno) == ("refused", "E2BIG")
+    found = whole(rows["limit"], bundle)
+    assert found is not None and rows["limit"].log is not None
+    assert (found.processed_insns, found.counted, found.headroom) == (1_000_001, 1_000_000, 0.0)
+    assert (found.whole, found.note) == (True, "")
+    lines, functions = by_line(found), {each.name: each.insns or 0 for each in found.functions}
+    assert lines[line(LIMIT, "LEAVE")] == 16 and lines[line(LIMIT, "CALLS")] == 17
+    assert functions["work"] == lines[line(LIMIT, "WORK")] + 16
+    assert sum(lines.values()) == sum(functions.values()) == 1_000_000
+    (branch,) = found.branches
+    assert (branch.place.line, branch.visits, branch.passed, branch.taken) == (line(LIMIT, "BRANCH"), 1, 1, 0)
+    text = cost.to_text(found)
+    assert text.startswith("limit: 1,000,001 instructions processed, 0.0 % of 1,000,000 left\n")
+    assert "note:" not in text
 
 
 # The logs of eleven kernels
@@ -331,3 +470,49 @@ def test_doit_cost_traces_what_doit_verify_does_not(project: Project) -> None:
     assert project.path(rows["small"]["log"]).stat().st_mtime_ns == kept  # `doit verify` had all of it
     project.doit("cost", "--prog", "smal", status=3)
     project.doit("cost", "--top", "-1", status=3)
+
+
+@pytest.mark.kernel
+def test_doit_cost_leaves_what_doit_verify_keeps_as_it_is(project: Project) -> None:
+    project.write("bpf_src/big.bpf.c", HEADERS + GPL + BIG)
+    project.doit("verify")
+    folder = project.path("build/big/verifier") / os.uname().release
+    kept = {name: (folder / name).read_bytes() for name in ("big.log", "verdict.json")}
+    (first,) = json.loads(project.doit("cost", "--json").stdout)["results"]
+    assert {name: (folder / name).read_bytes() for name in kept} == kept
+    assert project.path(first["log"]) == folder / "cost/big.log"
+    assert json.loads(project.doit("verify", "--json").stdout)["results"][0]["cached"]
+    made = (folder / "cost/big.log").stat().st_mtime_ns
+    assert json.loads(project.doit("cost", "--json").stdout)["results"] == [first]
+    assert (folder / "cost/big.log").stat().st_mtime_ns == made  # the kernel was not asked again
+    compared = json.loads(main_out(project, "compare", "build", "build", "--json"))
+    assert compared["a"]["programs"] == 1  # of one program there is one verdict
+
+
+@pytest.mark.kernel
+def test_a_refused_program_has_its_cost_and_is_then_diagnosed_where_the_work_is(project: Project) -> None:
+    project.write("bpf_src/limit.bpf.c", LIMIT)
+    before = project.doit("verify", status=1).stdout
+    assert f"limit.bpf.c:{line(LIMIT, 'WORK')}" not in before
+    assert "doit cost --prog limit shows the lines that take most." in " ".join(before.split())
+    ended = project.doit("cost", "--prog", "limit", "--top", "1")  # a cost is what was asked for
+    told = "limit/limit: 1,000,001 instructions processed, 0.0 % of 1,000,000 left\n"
+    assert ended.stdout.startswith(told)
+    why = "BPF program is too large. Processed 1000001 insn"
+    assert f"\n  refused, after this work: {why}\n" in ended.stdout
+    assert ended.stderr.count("refused") == 0 and ended.stdout.count(why) == 1
+    after = project.doit("verify", status=1).stdout
+    assert f"bpf_src/limit.bpf.c:{line(LIMIT, 'WORK')}:2 (program limit" in after
+    assert re.search(
+        r"\^ 999,9\d\d of the 1,000,000 instructions that were processed are of this line", after
+    )
+    assert "the verifier came to this jump once" in after
+    assert "doit cost --prog limit shows the lines that take most." in " ".join(after.split())
+
+
+def main_out(project: Project, *args: str) -> str:
+    command = [sys.executable, "-m", "bpfline", *args]
+    environ = {**project.env, "PYTHONPATH": os.pathsep.join(sys.path)}
+    return subprocess.run(
+        command, cwd=project.root, env=environ, check=True, text=True, capture_output=True
+    ).stdout

@@ -14,12 +14,14 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
-from bpfline.program_lines import Place
+from bpfline import cost
+from bpfline.program_lines import Place, ProgramLines
 from bpfline.report import html
 from bpfline.report.embed import Sources, cut
 from bpfline.report.results import Results
 from chromium import DESKTOP, PHONE, browser, resize
 from conftest import make_project
+from golden_logs import fixture
 from report_results import HOSTILE, hostile, result
 
 SOURCES = Path(__file__).parent / "bpf"
@@ -244,6 +246,57 @@ def _in_sight(page: Page) -> bool:
         " const at = row.getBoundingClientRect();"
         " return at.top < box.bottom - 20 && at.bottom > box.top + 20 })"
     ))  # fmt: skip
+
+
+def test_a_long_log_is_said_to_be_loading_until_it_is_there(opened: Any) -> None:
+    page = opened()
+    page.find("tbody tr")
+    page.run(
+        "window.seen = [];"
+        "new MutationObserver(() => window.seen.push(document.getElementById('main').innerText))"
+        ".observe(document.getElementById('main'), {childList: true});"
+        "location.hash = 'heavy/heavy'"
+    )
+    page.find("#log-list .row")
+    assert page.all(".loading") == [] and page.find("main").get_attribute("aria-busy") is None
+    assert page.run("return document.activeElement.tagName") == "H1"
+    first, last = page.run("return window.seen")
+    assert first.startswith("Loading 1") and first.endswith(" lines of the log of heavy/heavy …")
+    assert "heavy/heavy" in last and "Loading" not in last
+    page.run("window.seen = []; location.hash = 'unchecked_lookup/fails'")  # a short one is there at once
+    page.wait(lambda: "unchecked_lookup" in page.find("h1").text, "the other program")
+    assert not any("Loading" in text for text in page.run("return window.seen"))
+
+
+def test_the_page_says_why_it_has_no_flame_graph(
+    opened: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The limit is lowered to a log that a test can afford."""
+    log = fixture("6.18 ok_sub 6")
+    (tmp_path / "x.log").write_bytes(log.data)
+    lines = ProgramLines("ok_sub", b"", ((0, Place("t.bpf.c", 9, 1, "int x;", "ok_sub")),), ((0, "ok_sub"),))
+    row = result(log=tmp_path / "x.log", lines=lines, cost=cost.of(log.data, lines))
+
+    def made(name: str) -> Page:
+        (tmp_path / name).write_bytes(html.render(Results((row,), root=tmp_path)))
+        page = opened("net/x/main", page=tmp_path / name)
+        page.find(".cost .top-lines")
+        return cast("Page", page)
+
+    assert made("whole.html").all(".no-flame") == []
+    monkeypatch.setattr(cost, "CHAINS_UP_TO", 1000)
+    page = made("without.html")
+    assert page.all(".flame") == []
+    assert page.find(".no-flame").text == (
+        "There is no flame graph here: the log has 1 MiB, and calls are followed in logs of up to 1 MiB."
+    )
+
+
+def test_a_flame_graph_of_too_many_lines_folds_the_lightest_of_each_chain() -> None:
+    stacks = [(("f", f"x.c:{n}"), 30_000 - n) for n in range(30_000)]
+    folded = html._folded(stacks)
+    assert len(folded) == html.MOST_STACKS + 1 and folded[: html.MOST_STACKS] == stacks[: html.MOST_STACKS]
+    assert folded[-1] == (("f", "lesser lines"), sum(times for _, times in stacks[html.MOST_STACKS :]))
 
 
 def test_keys_walk_the_table_and_the_log(opened: Any) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -61,6 +62,14 @@ def test_doit_verify_writes_every_report_of_all_programs(mixed: Project) -> None
     line = mixed.path("bpf_src/net/x.bpf.c").read_text().splitlines()[bad["diagnosis"]["place"]["line"] - 1]
     assert line == bad["diagnosis"]["place"]["source"] and "return *value" in line
     assert {row["outcome"] for name, row in rows.items() if name != "net/x/fails"} == {"passed"}
+    source = mixed.path("bpf_src/net/x.bpf.c").read_text().splitlines()
+    for row in rows.values():
+        cost = row["cost"]
+        assert cost["counted_insns"] == cost["processed_insns"] == row["processed_insns"] > 0
+        assert sum(each["insns"] for each in cost["lines"]) == row["processed_insns"]
+        assert [each["name"] for each in cost["functions"]] == [row["program"]]
+    assert {each["file"] for each in bad["cost"]["lines"]} == {"bpf_src/net/x.bpf.c"}
+    assert all(each["source"] == source[each["line"] - 1] for each in bad["cost"]["lines"])
 
     cases = {
         case.name: case
@@ -80,6 +89,54 @@ def test_doit_verify_writes_every_report_of_all_programs(mixed: Project) -> None
     assert entry["location"]["path"] == "bpf_src/net/x.bpf.c"
     assert entry["fingerprint"] in found["partialFingerprints"].values()
     assert "BPF003" in (folder / "summary.md").read_text()
+
+
+def test_the_cost_is_null_where_the_log_does_not_show_all_of_the_work(mixed: Project) -> None:
+    mixed.doit("verify", "--log", "short", status=1)
+    assert {row["cost"] for row in verdicts(mixed.path("build/report")).values()} == {None}
+    mixed.doit("verify", "--log", "none", status=1)
+    assert {row["cost"] for row in verdicts(mixed.path("build/report")).values()} == {None}
+
+
+BIG = """
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+const volatile int rounds = 3000;
+SEC("xdp") int big(struct xdp_md *ctx)
+{
+	int sum = 0;
+	for (int i = 0; i < rounds; i++) {
+		sum += i;
+		asm volatile("" : "+r"(sum));
+	}
+	return sum & 1;
+}
+char LICENSE[] SEC("license") = "GPL";
+"""
+
+
+def test_the_report_takes_the_full_log_that_doit_cost_kept_of_the_same_program_alone(
+    project: Project,
+) -> None:
+    def reported(*args: str) -> tuple[str, bool]:
+        project.doit("verify", *args)
+        row = verdicts(project.path("build/report"))["big/big"]
+        if row["cost"]:
+            assert row["cost"]["counted_insns"] == row["processed_insns"]
+        digest = hashlib.sha256(project.path(row["log"]).read_bytes()).hexdigest()
+        assert digest == row["log_sha256"]
+        return Path(row["log"]).parent.name, row["cost"] is not None
+
+    project.write("bpf_src/big.bpf.c", BIG)
+    assert reported() == (KERNEL, False)
+    project.doit("cost")
+    assert reported() == ("cost", True)
+    assert reported("--log", "short") == ("cost", True)
+    assert reported("--log", "full") == (KERNEL, True)  # which has all of it, too
+    assert reported("--set", "rounds=2000") == (KERNEL, False)  # it is another program
+    assert reported() == ("cost", True)
+    project.write("bpf_src/big.bpf.c", BIG.replace("= 3000", "= 4000"))
+    assert reported() == (KERNEL, False)
 
 
 def without_times(text: str) -> str:

@@ -10,8 +10,10 @@ import pytest
 from jsonschema import Draft7Validator
 
 import sarif_schema
+from bpfline import failure
+from bpfline.failure import Failure
 from bpfline.program_lines import Place
-from bpfline.report import findings, sarif
+from bpfline.report import findings, github, gitlab, sarif
 from bpfline.report.results import Result, Results
 from report_results import KERNEL, diagnosis, hostile, of_each_kind, result
 
@@ -55,6 +57,35 @@ def test_a_refusal_is_a_result_with_its_place_its_way_and_its_rule() -> None:
     rule = run["tool"]["driver"]["rules"][bad["ruleIndex"]]
     assert rule["id"] == "BPF003" and rule["help"]["text"]
     assert run["automationDetails"]["id"] == f"verify/{KERNEL}/"
+
+
+def test_each_kind_of_fault_is_a_rule_of_its_own_with_its_title() -> None:
+    newly = Failure(failure.NEWLY_REFUSED, "is newly refused: it is accepted in verifier-baseline.json")
+    other = Failure(failure.OTHERWISE, "is refused with BPF003, and was to be with BPF004")
+    rows = (
+        *of_each_kind().rows,
+        result("unknown", "refused", message="R0 is odd"),
+        result("newly", "refused", diagnosis=diagnosis(), failures=(newly,)),
+        result("otherwise", "refused", diagnosis=diagnosis(), expected=True, failures=(other,)),
+    )
+    (run,) = sarif_of(Results(rows))["runs"]
+    titles = {rule["id"]: rule["shortDescription"]["text"] for rule in run["tool"]["driver"]["rules"]}
+    found = [(each["properties"]["program"].rpartition("/")[2], each["ruleId"]) for each in run["results"]]
+    assert sorted(found) == [
+        ("bad", "BPF003"), ("dear", "budget"), ("grown", "growth"), ("newly", "BPF003"),
+        ("newly", "newly-refused"), ("otherwise", "refused-otherwise"),
+        ("slipped", "unexpectedly-accepted"), ("unknown", "refused"),
+    ]  # fmt: skip
+    assert titles["growth"] == "the program costs more than the baseline allows"
+    assert titles["budget"] == "the program costs more than its budget"
+    assert titles["unexpectedly-accepted"] == "the verifier accepts a program that was to be refused"
+    assert titles["newly-refused"] == "the verifier refuses what it accepted when the baseline was made"
+    assert titles["refused"] == "the verifier refused the program"
+    checks = {each["check_name"]: each["severity"] for each in json.loads(gitlab.render(Results(rows)))}
+    assert set(checks) == {*titles, "not-tried"}
+    assert (checks["growth"], checks["unexpectedly-accepted"]) == ("major", "critical")
+    said = github.commands(Results(rows))
+    assert "title=growth%3A the program costs more than the baseline allows::" in said
 
 
 def test_what_is_no_fault_of_the_source_is_a_notification() -> None:

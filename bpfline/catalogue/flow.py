@@ -22,7 +22,7 @@ ENTRIES = (
         "The verifier walks each path and each round of a loop by itself; branches in loops multiply. It "
         "stops after 1,000,000 instructions in all.",
         "Use bpf_loop(), bpf_for() or a callback for loops; make functions global, so that each is verified "
-        "once; or split the program with tail calls. bpfline's cost report shows the lines that take most.",
+        "once; or split the program with tail calls. doit cost shows the lines that take most.",
         "limit",
     ),
     entry(

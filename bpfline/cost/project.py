@@ -5,44 +5,47 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bpfline_loader import kernel, table, verdict
-from bpfline_loader import log as levels
+from bpfline_loader import table
 from bpfline_loader.bundle import Bundle
-from bpfline_loader.load import ACCEPTED
+from bpfline_loader.load import REFUSED
 from bpfline_loader.verdict import Verdict
-from bpfline_loader.verify import verify
+from bpfline_loader.verify import kept, verify
 
 from ..errors import Problem, printable
 from ..terminal import say
 from .measure import SCHEMA, Cost, lines_of, of, to_json
+from .stacks import CHAINS_UP_TO
 from .text import to_text
 
 TASK = "cost"
+BESIDE = "cost"  # the folder of full logs, in that of `doit verify`'s logs
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A program on this kernel. cost: None where there is no log, for it could not be tried."""
+    """A program on this kernel. cost: None where there is no log, for it could not be tried. size: bytes of
+    the log."""
 
     verdict: Verdict
     cost: Cost | None
+    size: int = 0
 
 
-def measure(bundle: Bundle, home: Path) -> list[Measured]:
-    """The costs of the programs in home, bundle's folder: from the logs that `doit verify` keeps where
-    all of them show all of the work, else from full ones, which take their place."""
-    kept = verdict.read(home / "verifier" / kernel.running().release / verdict.FILE)
-    small = all((row.processed_insns or levels.LARGEST) <= levels.EVERY_PATH_UP_TO for row in kept)
-    if kept and small:
-        found = [_measured(row, bundle) for row in verify(bundle, mode="auto")]
-        if all(each.cost is None or each.cost.whole for each in found):
+def measure(bundle: Bundle) -> list[Measured]:
+    """The costs of a bundle's programs: from the logs that `doit verify` has kept where all of them show all
+    of the work, else from full ones, which are kept beside them."""
+    rows = [row for row in kept(bundle) if row is not None and row.log is not None]
+    if rows and len(rows) == len(bundle.programs):
+        found = [_measured(row, bundle) for row in rows]
+        if all(each.cost and each.cost.whole for each in found):
             return found
-    return [_measured(row, bundle) for row in verify(bundle, mode="full")]
+    return [_measured(row, bundle) for row in verify(bundle, mode="full", beside=BESIDE)]
 
 
 def _measured(row: Verdict, bundle: Bundle) -> Measured:
@@ -52,7 +55,7 @@ def _measured(row: Verdict, bundle: Bundle) -> Measured:
         log = Path(row.log).read_bytes()
     except OSError as error:
         raise Problem(f"cannot be read: {error.strerror}", where=row.log) from None
-    return Measured(row, of(log, lines_of(row, bundle), program=row.program))
+    return Measured(row, of(log, lines_of(row, bundle), program=row.program), len(log))
 
 
 @dataclass(frozen=True)
@@ -87,20 +90,29 @@ def rows(text: str) -> int:
 
 
 def show(found: Sequence[Measured], options: Options) -> int:
-    """Print the costs on standard output, and what has none on standard error; the exit status that the
-    verdicts ask for."""
+    """Print the costs on standard output, and on standard error what has none. The exit status: a program
+    that was refused has its cost all the same."""
     if options.json:
         print(json.dumps({"schema": SCHEMA, "results": [_json(each) for each in found]}, indent=1))
     else:
-        blocks = [
-            to_text(each.cost, name=_name(each.verdict), top=options.top) for each in found if each.cost
-        ]
+        blocks = [_block(each.verdict, each.cost, options.top) for each in found if each.cost]
         print("\n\n".join(blocks), end="\n" if blocks else "")
+    sys.stdout.flush()
     for each in found:
-        if each.verdict.verdict != ACCEPTED:
-            row = each.verdict
+        row = each.verdict
+        if each.cost is None:
             say(f"{printable(_name(row))}: {row.verdict}: {printable(row.message or row.errno or '')}")
-    return table.status([each.verdict for each in found])
+        elif each.size > CHAINS_UP_TO:
+            say(
+                f"{printable(_name(row))}: note: the report has no flame graph of it: its log has "
+                f"{each.size >> 20} MiB, and calls are followed in logs of up to {CHAINS_UP_TO >> 20} MiB"
+            )
+    return table.status([each.verdict for each in found if each.verdict.verdict != REFUSED])
+
+
+def _block(row: Verdict, cost: Cost, top: int) -> str:
+    refused = (row.message or row.errno or "") if row.verdict == REFUSED else ""
+    return to_text(cost, name=_name(row), top=top, refused=refused)
 
 
 def _name(row: Verdict) -> str:

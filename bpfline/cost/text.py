@@ -12,14 +12,17 @@ from .measure import LIMIT, STACK_LIMIT, Branch, Cost, Function
 _SOURCE = 60  # characters of a source line
 
 
-def to_text(cost: Cost, *, name: str = "", top: int = 10) -> str:
-    """The block, without a newline at its end. name: in place of the program's; top: rows of each table."""
-    return "\n".join(_block(cost, name or cost.program, top))
+def to_text(cost: Cost, *, name: str = "", top: int = 10, refused: str = "") -> str:
+    """The block, without a newline at its end. name: in place of the program's; top: rows of each table;
+    refused: why the figures are of a part of the program."""
+    return "\n".join(_block(cost, name or cost.program, top, refused))
 
 
-def _block(cost: Cost, name: str, top: int) -> Iterator[str]:
+def _block(cost: Cost, name: str, top: int, refused: str) -> Iterator[str]:
     yield f"{printable(name or 'the program')}: {_processed(cost)}"
     yield f"  {_states(cost)}; {_stack(cost)}"
+    if refused:
+        yield f"  refused, after this work: {printable(refused)}"
     if cost.note:
         yield f"  note: {cost.note}"
     yield from _table("lines", top, [

@@ -4,37 +4,41 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Iterable, Iterator
 
 from bpfline import catalogue, verifier_log
+from bpfline.cost import Cost
+from bpfline.cost import of as cost_of
 from bpfline.program_lines import Place, ProgramLines, shown
 from bpfline.verifier_log import Report
 from bpfline.verifier_log import events as ev
 from bpfline.verifier_log import report as reports
 from bpfline.verifier_log.events import Event
 
-from . import messages
+from . import hottest, messages
 from . import path as paths
 from .missing import missing
 from .model import Diagnosis, Step
 from .path import Path, Visit
-
-# Notes of 6.18 and later on what it learns of the stack (kernel/bpf/liveness.c): no reasons.
-_LIVENESS = re.compile(r"\(\d+\) (?:frame|live) ")
 
 MOST_BYTES = 64 << 20  # of a log, from its end, in which the path is looked for: 3 seconds
 MOST_STEPS = 64  # as many as the kernel's own report has at most
 
 
 def diagnose(
-    log: bytes, lines: ProgramLines | None = None, *, program: str = "", errno: str | None = None
+    log: bytes,
+    lines: ProgramLines | None = None,
+    *,
+    program: str = "",
+    errno: str | None = None,
+    object_name: str = "",
+    cost: Cost | None = None,
 ) -> Diagnosis | None:
     """Why the program that log tells of was refused; None where it tells of no refusal.
 
     log: of any kernel and any level, bare (verifier_log.unwrap). lines: the places of the program's
     instructions; without, the log's own comments have to do. errno: its name ("EACCES"), for where the
-    log says nothing.
+    log says nothing. object_name: in a project, for `doit cost --prog`. cost: of the same log, if known.
     """
     summary = verifier_log.summary(log)
     entry = catalogue.match(summary.messages, errno)
@@ -46,7 +50,7 @@ def diagnose(
     seen = _Seen()
     path = paths.read(seen.watch(verifier_log.read(log[start:])), cut=skipped)
     where = _Where(path, lines)
-    words = tuple(line for line in summary.messages if not _LIVENESS.match(line))
+    words = summary.messages
     message = "\n".join(words)
     finding = messages.find(path, message)
     last = path.visits[-1] if path.visits else None
@@ -73,6 +77,8 @@ def diagnose(
         kernel=summary.kernel,
         line=seen.lines[said] + skipped if said in seen.lines else None,
     )
+    if found.code in hottest.CODES:
+        found = hottest.of(found, cost or cost_of(log, lines), lines, object_name)
     return _with_report(found, summary.report, where) if summary.report else found
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .. import failure
 from ..program_lines import Place
 from .results import ERROR, Result, Results
 
@@ -19,14 +20,15 @@ if TYPE_CHECKING:
     from ..diagnosis import Step
 
 # Rules for what has no code in the catalogue, and what they are called.
-NOT_TRIED, REFUSED, UNEXPECTED = "not-tried", "refused", "unexpected"
-BUDGET, CHANGE = "budget", "change"
+NOT_TRIED, REFUSED, BUDGET = "not-tried", "refused", "budget"
 TITLES = {
     NOT_TRIED: "the program could not be tried",
     REFUSED: "the verifier refused the program",
-    UNEXPECTED: "the verdict is not the one that the settings expect",
-    BUDGET: "a budget is broken",
-    CHANGE: "the verdict or its cost is worse than the baseline's",
+    failure.NEWLY_REFUSED: "the verifier refuses what it accepted when the baseline was made",
+    failure.ACCEPTED: "the verifier accepts a program that was to be refused",
+    failure.OTHERWISE: "the verifier refuses the program for another reason than expected",
+    BUDGET: "the program costs more than its budget",
+    failure.GROWTH: "the program costs more than the baseline allows",
 }
 
 # Numbers of a message that change when something else in the program does: registers, instructions,
@@ -88,10 +90,9 @@ def of_result(row: Result) -> Iterator[Finding]:
             rule = why.code or REFUSED
             title = why.title if why.code else TITLES[REFUSED]
             yield Finding(rule, title, why.message, row, row.place, why.steps, why.cause, why.help)
-    else:  # of a program that is newly refused the refusal tells enough
+    if row.outcome != ERROR:
+        yield from (_finding(each.rule, each.words, row) for each in row.failures)
         yield from (_finding(BUDGET, str(each), row) for each in row.broken)
-        rule = UNEXPECTED if row.expected else CHANGE
-        yield from (_finding(rule, each, row) for each in row.failures)
 
 
 def _finding(rule: str, message: str, row: Result) -> Finding:

@@ -11,11 +11,12 @@ from typing import Any
 
 from bpfline_loader.errors import printable
 
+from .. import failure
 from . import findings
 from .findings import NOT_TRIED, Finding, in_repository
 from .results import Results
 
-_SEVERITY = {NOT_TRIED: "blocker", findings.BUDGET: "major", findings.CHANGE: "major"}
+_SEVERITY = {NOT_TRIED: "blocker", findings.BUDGET: "major", failure.GROWTH: "major"}
 
 
 def render(results: Results) -> bytes:

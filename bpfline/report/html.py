@@ -13,7 +13,7 @@ import hashlib
 import json
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from .. import cost, verifier_log
 from ..budget import LIMIT
@@ -26,7 +26,9 @@ _TEMPLATES = Path(__file__).parent.parent / "templates" / "report"
 # Each uses what those before it define.
 _SCRIPTS = ("page", "list", "log", "state", "source", "flame", "why", "program", "table", "main")
 
-_CHAINS_UP_TO = 32 << 20  # bytes of a log: to follow its calls takes some seconds for 100 MB
+MOST_STACKS = 20_000  # of a flame graph; the lightest lines of each chain are told together
+
+Stacks: TypeAlias = list[tuple[tuple[str, ...], int]]
 
 _FIGURES = (
     *("processed_insns", "total_states", "peak_states", "stack_depth", "verification_usec"),
@@ -145,21 +147,37 @@ def _cost(row: Result, sources: Sources) -> dict[str, Any] | None:
     whether it has them all, and not only the path that was refused."""
     if row.log is None or row.lines is None:
         return None
-    with row.log.open("rb") as file:
-        counts = verifier_log.count(file)
-    if not counts.visits:
-        return None
     lines: Counter[tuple[int, int]] = Counter()
     spots = {f"{place.file}:{place.line}": [sources.add(place), place.line] for _, place in row.lines.places}
-    for insn, times in counts.visits.items():
-        if place := row.lines.at(insn):
-            lines[sources.add(place), place.line] += times
-    every_path = counts.total == row.verdict.processed_insns
-    chains = every_path and row.log.stat().st_size <= _CHAINS_UP_TO
+    if row.cost is not None:
+        total = row.cost.counted
+        for each in row.cost.lines:
+            if each.place.line:
+                lines[sources.add(each.place), each.place.line] += each.insns
+    else:
+        with row.log.open("rb") as file:
+            counts = verifier_log.count(file)
+        total = counts.total
+        for insn, times in counts.visits.items():
+            if place := row.lines.at(insn):
+                lines[sources.add(place), place.line] += times
+    if not total:
+        return None
+    size = row.log.stat().st_size
+    chains = row.cost is not None and size <= cost.CHAINS_UP_TO
     return {
         "lines": [[*where, times] for where, times in sorted(lines.items())],
-        "total": counts.total,
-        "every_path": every_path,
-        "stacks": cost.stacks(row.log.read_bytes(), row.lines) if chains else [],
+        "total": total,
+        "every_path": row.cost is not None,
+        "stacks": _folded(cost.stacks(row.log.read_bytes(), row.lines)) if chains else [],
+        "too_long": [size, cost.CHAINS_UP_TO] if row.cost is not None and not chains else None,
         "spots": spots,
     }
+
+
+def _folded(stacks: Stacks) -> Stacks:
+    """stacks, the heaviest first; of those that are too many for a page, all of a chain's in one."""
+    rest: Counter[tuple[str, ...]] = Counter()
+    for frames, times in stacks[MOST_STACKS:]:
+        rest[*frames[:-1], "lesser lines"] += times
+    return [*stacks[:MOST_STACKS], *rest.items()]

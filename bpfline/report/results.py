@@ -6,22 +6,28 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from bpfline_loader import bundle as bundle_
 from bpfline_loader.bundle import Bundle
 from bpfline_loader.errors import BundleError, Problem
 from bpfline_loader.load import REFUSED
 from bpfline_loader.verdict import Verdict
+from bpfline_loader.verify import kept
 
 from .. import program_lines
+from ..cost import whole_of
+from ..cost.project import BESIDE
 from ..program_lines import Place, ProgramLines
 from ..project import Project
 
 if TYPE_CHECKING:
     from ..budget import Broken
     from ..compare import Change
+    from ..cost import Cost
     from ..diagnosis import Diagnosis
+    from ..failure import Failure
 
 # What a result means for a build, best first.
 PASSED, SKIPPED, FAILED, ERROR = "passed", "skipped", "failed", "error"
@@ -33,9 +39,10 @@ class Result:
 
     source: its file, relative to the project. object_file: what it was loaded from. function: where the
     program's own function begins. lines: the places of its instructions. log: the file with the verifier's
-    log. expected: the settings say that it is to be refused. cost, change, broken: as cost.py, compare.py
-    and budget.py give them, None or () where they were not asked for. failures: what else makes it fail,
-    such as a change, in words.
+    log, and its digest: that of verdict, or the fuller one that `doit cost` kept. expected: the settings say
+    that it is to be refused. cost: where the verifier spent its work, None where the log does not show all of
+    it. change, broken: as compare.py and budget.py give them, None or () where they were not asked for.
+    failures: what else makes it fail, such as a change.
     """
 
     verdict: Verdict
@@ -44,12 +51,13 @@ class Result:
     function: Place | None = None
     lines: ProgramLines | None = None
     log: Path | None = None
+    log_sha256: str | None = None
     diagnosis: Diagnosis | None = None
     expected: bool = False
-    cost: Any = None
+    cost: Cost | None = None
     change: Change | None = None
     broken: tuple[Broken, ...] = ()
-    failures: tuple[str, ...] = ()
+    failures: tuple[Failure, ...] = ()
 
     @property
     def name(self) -> str:
@@ -111,7 +119,13 @@ def of_project(
         own = [verdict for verdict in verdicts if verdict.object == source.object]
         if own:
             bundle = (bundles or {}).get(source.object) or _bundle(source.folder)
-            rows += of_object(own, bundle, source=str(source.path), object_file=source.object_file)
+            rows += of_object(
+                own,
+                bundle,
+                source=str(source.path),
+                object_file=source.object_file,
+                fuller=_fuller(own, bundle),
+            )
     return Results(tuple(rows))
 
 
@@ -122,15 +136,29 @@ def _bundle(folder: Path) -> Bundle | None:
         return None
 
 
+def _fuller(own: Sequence[Verdict], bundle: Bundle | None) -> dict[Verdict, Verdict]:
+    """Of verdicts, those that `doit cost` has of the very same programs, on the same terms."""
+    if bundle is None:
+        return {}
+    traced = {(row.program, row.section): row for row in kept(bundle, beside=BESIDE) if row}
+    if not traced:
+        return {}
+    same = {row.key for row in kept(bundle) if row}  # with --set, a verdict is not of the bundle on disk
+    found = {row: traced.get((row.program, row.section)) for row in own if row.key in same}
+    return {row: each for row, each in found.items() if each is not None and each.verdict == row.verdict}
+
+
 def of_object(
     verdicts: Sequence[Verdict],
     bundle: Bundle | None,
     *,
     source: str | None,
     object_file: Path,
-    logs: Mapping[Verdict, bytes] | None = None,
+    logs: Mapping[Verdict, bytes] = MappingProxyType({}),
+    fuller: Mapping[Verdict, Verdict] = MappingProxyType({}),
 ) -> tuple[Result, ...]:
-    """The results of one object. bundle: None where it could not be read. logs: those that no file has."""
+    """The results of one object. bundle: None where it could not be read. logs: those that no file has.
+    fuller: of verdicts whose log does not show all of the work, those whose log does."""
     programs = {(each.name, each.section): each for each in bundle.programs} if bundle else {}
     rows = []
     for verdict in verdicts:
@@ -138,17 +166,28 @@ def of_object(
         lines = program_lines.of(program, bundle) if program and bundle else None
         function = lines.at(0) if lines else None
         where = source or (function.file if function else None)
-        log = None if verdict.log is None else Path(verdict.log)
+        logged, cost = verdict, _cost(verdict, lines)
+        if cost is None and verdict in fuller:
+            logged, cost = fuller[verdict], _cost(fuller[verdict], lines)
+        log = None if logged.log is None else Path(logged.log)
+        why = _diagnosis(verdict, lines, log or logs.get(verdict), cost, in_project=source is not None)
         rows.append(
-            Result(
-                verdict, where, object_file, function, lines, log, _diagnosis(verdict, lines, log, logs or {})
-            )
+            Result(verdict, where, object_file, function, lines, log, logged.log_sha256, why, cost=cost)
         )
     return tuple(rows)
 
 
+def _cost(verdict: Verdict, lines: ProgramLines | None) -> Cost | None:
+    return None if verdict.log is None else whole_of(Path(verdict.log), lines, program=verdict.program)
+
+
 def _diagnosis(
-    verdict: Verdict, lines: ProgramLines | None, log: Path | None, logs: Mapping[Verdict, bytes]
+    verdict: Verdict,
+    lines: ProgramLines | None,
+    log: Path | bytes | None,
+    cost: Cost | None,
+    *,
+    in_project: bool,
 ) -> Diagnosis | None:
     """Why a program was refused: of its log, or where none was kept of the verifier's last words."""
     if verdict.verdict != REFUSED:
@@ -156,8 +195,11 @@ def _diagnosis(
     from ..diagnosis import diagnose  # most programs are accepted
 
     try:
-        kept = log.read_bytes() if log else logs.get(verdict)
+        kept = log.read_bytes() if isinstance(log, Path) else log
     except OSError as error:
         raise Problem(f"cannot be read: {error.strerror}", where=log) from None
     words = kept or verdict.message.replace("; ", "\n").encode()
-    return diagnose(words, lines, program=verdict.program, errno=verdict.errno)
+    its_object = verdict.object if in_project else ""
+    return diagnose(
+        words, lines, program=verdict.program, errno=verdict.errno, object_name=its_object, cost=cost
+    )

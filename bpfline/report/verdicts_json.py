@@ -15,7 +15,7 @@ from typing import Any
 
 from bpfline_loader.verdict import SCHEMA
 
-from .. import __version__
+from .. import __version__, cost
 from .results import Result, Results
 
 
@@ -33,13 +33,15 @@ def to_json(results: Results) -> dict[str, Any]:
     }
 
 
-# The verdict is the row itself, and has the log's path; the place of each instruction is in the object.
-_NOT_HERE = ("verdict", "log", "lines")
+# The verdict is the row itself; the place of each instruction is in the object.
+_NOT_HERE = ("verdict", "lines")
 
 
 def _row(row: Result) -> dict[str, Any]:
     names = [field.name for field in dataclasses.fields(row) if field.name not in _NOT_HERE]
     more = {name: _plain(getattr(row, name)) for name in names}
+    its_cost = None if row.cost is None else _plain(cost.to_json(row.cost))
+    more |= {"cost": its_cost, "failures": [_plain(each.words) for each in row.failures]}
     return {**_plain(row.verdict), **more, "outcome": row.outcome}
 
 

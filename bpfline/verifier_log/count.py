@@ -20,15 +20,15 @@ from .reader import comment
 # its rows, which look like instructions from the hundredth on (events.Listing); a branch that is taken up,
 # and "safe" where it was pruned; another instruction that was pruned. The literal first byte is what makes
 # the search fast.
-_ROWS = rb"(?:\n *\d+: \([0-9a-f]{2}\) [^\n]*)*"
+ROWS = rb"(?:\n *\d+: \([0-9a-f]{2}\) [^\n]*)*"
 _FOUND = re.compile(
     rb"\n(?:(\d{1,9}: \([0-9a-f]{2})\) |;( ?[^\n]*)"
-    rb"|((?:subprog#\d|stack use/def )[^\n]*:\r?" + _ROWS + rb")"
+    rb"|((?:subprog#\d|stack use/def )[^\n]*:\r?" + ROWS + rb")"
     rb"|(from \d{1,9} to \d{1,9}(?: \(speculative execution\))?:(?: safe\b)?)"
     rb"|(\d{1,9}): safe\b"
     rb"|infinite loop detected at insn (\d{1,9}))"
 )
-_MORE_ROWS = re.compile(_ROWS)
+_MORE_ROWS = re.compile(ROWS)
 
 
 Comment: TypeAlias = tuple[str, str | None, int | None]

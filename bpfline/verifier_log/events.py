@@ -145,6 +145,19 @@ class Loop(NamedTuple):
     idx: int
 
 
+class Note(NamedTuple):
+    """What the verifier tells of its own bookkeeping, at level 2; never why a program is refused.
+
+    what: "stack" (`(0) frame 0 insn 7 +live -8`: which slots are read later or written; 6.18 and later) or
+    "precision" (`frame 0: propagating r7`: what a state that was pruned needs exact).
+    """
+
+    line: int
+    raw: bytes
+    what: str
+    text: str
+
+
 class Relocation(NamedTuple):
     """`CO-RE relocating ...`, `prog 'x': relo #0: ...`: the kernel's or libbpf's CO-RE relocation."""
 
@@ -213,6 +226,7 @@ Event: TypeAlias = (
     | Listing
     | Scc
     | Loop
+    | Note
     | Relocation
     | BtfType
     | ReportLine

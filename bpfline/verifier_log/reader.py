@@ -43,6 +43,12 @@ _SCC = _compiled(r"SCC (enter|exit|backedge)\b *(.*)$")
 _PRECISION = _compiled(
     r"mark_precise: |force_precise: |last_idx \d|regs=[0-9a-f]+ stack=|parent (?:already had|didn't have) "
 )
+# kernel/bpf/liveness.c (log_mask_change, update_instance), and propagate_precision() in verifier.c, which
+# named no frame before 6.3.
+_NOTE = _compiled(
+    r"(?P<stack>\([0-9,]+\) (?:frame \d+ insn \d+ |live stack update done in ))"
+    r"|(?P<precision>(?:frame \d+: )?propagating (?:r|fp-?)\d)"
+)
 _RELOCATION = _compiled(r"CO-RE relocating |(?:prog '.*': )?relo #\d+: |(?:vmlinux|module)_cand_cache:")
 _BTF_TYPE = _compiled(r"\[\d+\] [A-Z][A-Z0-9_]+ (?!')")  # bpftool btf dump puts names in quotes
 _TRAILER = _compiled(
@@ -216,6 +222,8 @@ def _function(number: int, raw: bytes, text: str) -> Event | None:
 
 
 def _rare(number: int, raw: bytes, text: str) -> Event:
+    if found := _NOTE.match(text):
+        return ev.Note(number, raw, found.lastgroup or "", text)
     if _RELOCATION.match(text):
         return ev.Relocation(number, raw, text)
     return ev.Message(number, raw, text)

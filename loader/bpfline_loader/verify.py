@@ -20,6 +20,7 @@ from .errors import KernelError, Lacking, Problem
 from .files import write_whole
 from .fingerprint import Fingerprints
 from .load import ACCEPTED, REFUSED, Attempt, unsupported
+from .log import MODES
 from .object import Object, opened
 from .verdict import Verdict
 
@@ -36,6 +37,7 @@ def verify(
     mode: str = "auto",
     folder: Path | None = None,
     again: bool = False,
+    beside: str = "",
     heard: Callable[[Verdict, bytes], object] | None = None,
 ) -> list[Verdict]:
     """The running kernel's verdict on each program of bundle, in its order.
@@ -43,7 +45,8 @@ def verify(
     mode: which logs are kept, one of log.MODES. Logs and verdict.json go to verifier/<uname -r>/ in
     folder, or in the bundle's own folder; with neither, heard gets each verdict with its log, and nothing
     is kept. A verdict that stands there for the same program, kernel, loader and mode is taken over
-    (cached), unless again. One program's
+    (cached), unless again. beside: a name; what is kept goes to a folder of that name there, as
+    <beside>.json, and touches no other verdict. One program's
     failure does not stop the others, but a map that cannot be made or an extern that cannot be found
     stops all, as with libbpf. Problem where a file cannot be written.
     """
@@ -69,8 +72,8 @@ def verify(
             log_mode = "none" if heard is None else mode
             return [judge(program, blank, None, log_mode) for program, blank in zip(bundle.programs, blanks)]  # noqa: B905
 
-    place = home / "verifier" / release
-    earlier = {} if again else {(row.program, row.section): row for row in verdict.read(place / verdict.FILE)}
+    place, file = _place(home, release, beside)
+    earlier = {} if again else {(row.program, row.section): row for row in verdict.read(file)}
     surroundings = _surroundings(bundle.license, mode, kernel.running())
     fingerprints = Fingerprints(bundle)
     results = []
@@ -84,13 +87,42 @@ def verify(
             else:
                 results.append(judge(program, dataclasses.replace(blank, key=key), path, mode))
     try:
-        write_whole(place / verdict.FILE, verdict.encode(results))
+        write_whole(file, verdict.encode(results))
     except Problem:
         if not all(row.cached for row in results):  # what stands there says the same
             raise
     else:
         _remove_others(place, results)
     return results
+
+
+def kept(bundle: Bundle, *, beside: str = "") -> list[Verdict | None]:
+    """The verdict that stands in the bundle's folder for each program, in its order, whichever log it was
+    asked for with: the kernel need not be asked again. None where there is none."""
+    bundle, _ = _sized(bundle)
+    if bundle.folder is None:
+        return [None] * len(bundle.programs)
+    running = kernel.running()
+    place, file = _place(bundle.folder, running.release, beside)
+    earlier = {(row.program, row.section): row for row in verdict.read(file)}
+    if not earlier:
+        return [None] * len(bundle.programs)
+    surroundings = [_surroundings(bundle.license, mode, running) for mode in MODES]
+    fingerprints = Fingerprints(bundle)
+    found: list[Verdict | None] = []
+    for program, name in zip(bundle.programs, log_names(bundle.programs)):  # noqa: B905
+        row = earlier.get((program.name, program.section))
+        path = None if row is None or row.log is None else place / name
+        keys = {_key(fingerprints.of(program), each) for each in surroundings} - {""}
+        stands = row is not None and row.key in keys and _stands(row, path)
+        found.append(dataclasses.replace(row, cached=True, log=_shown(path)) if row and stands else None)
+    return found
+
+
+def _place(home: Path, release: str, beside: str) -> tuple[Path, Path]:
+    """The folder of logs, and the file of verdicts in it."""
+    place = home / "verifier" / release / beside
+    return place, place / (f"{beside}.json" if beside else verdict.FILE)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ const LOOSE_STATE = /^ (?:frame\d+:|R\d|fp-|refs=)/;
 const PRECISION_LINE = /^(?:mark_precise: |force_precise: |last_idx \d|regs=[0-9a-f]+ stack=|parent |frame \d+: propagating )/;
 const CALL_LINE = /^(?:caller:|callee:|returning from callee:|to caller at \d+:)$/;
 const FIGURES_LINE = /^(?:verification time \d|stack depth |insns processed \d|subprog \d+ \(|processed \d+ insns)/;
-const NOTE_LINE = /^(?:func#\d|Func#\d|Validating |SCC |topo_order\[|CO-RE |Live regs before insn:)/;
+const NOTE_LINE = /^(?:\([\d,]+\) (?:frame \d+ insn |live stack update )|func#\d|Func#\d|Validating |SCC |topo_order\[|CO-RE |Live regs before insn:)/;
 // Tables that come before the first instruction: how each begins, and its rows.
 const TABLES = [
   [/^Live regs before insn:$/, /^ *\d* +\d+: [0-9.]{10} \(/],

@@ -5,6 +5,20 @@ const MAIN = document.getElementById("main");
 const TABLE = new TableView();
 let view = TABLE;
 let opening = 0;
+let shown = false;
+const LARGE = 10_000; // lines of a log, which take a while to unpack and to look through
+
+/** After what stands in the page can be seen; a page in the background paints nothing. */
+const painted = () => new Promise((done) => {
+  requestAnimationFrame(() => setTimeout(done));
+  setTimeout(done, 100);
+});
+
+async function showLoading(program, lines) {
+  const words = `Loading ${number(lines)} lines of the log of ${program.name} …`;
+  MAIN.replaceChildren(el("p", { class: "loading", role: "status" }, words));
+  await painted();
+}
 
 async function route() {
   const mine = (opening += 1);
@@ -18,9 +32,12 @@ async function route() {
   const line = Number(new URLSearchParams(query ?? "").get("log"));
   MAIN.setAttribute("aria-busy", "true");
   const detail = await unpackedJson(`program-${program.index}`);
+  if (mine !== opening) return undefined; // another was asked for meanwhile
+  const lines = detail.log ? detail.log.lines - detail.log.left_out : 0;
+  if (lines > LARGE) await showLoading(program, lines);
   const files = await unpackedJson("sources");
   const text = detail.log ? await unpacked(`log-${program.index}`) : "";
-  if (mine !== opening) return undefined; // another was asked for meanwhile
+  if (mine !== opening) return undefined;
   const opened = new ProgramView(program, detail, files, text);
   show(opened, program.name);
   opened.opened(line);
@@ -28,7 +45,8 @@ async function route() {
 }
 
 function show(next, title) {
-  const first = !view.element.isConnected;
+  const first = !shown;
+  shown = true;
   view = next;
   MAIN.replaceChildren(next.element);
   MAIN.removeAttribute("aria-busy");

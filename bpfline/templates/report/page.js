@@ -18,7 +18,8 @@ function el(name, attributes = {}, ...children) {
 /** The text of what was packed with gzip and base64 into the element of this id. */
 async function unpacked(id) {
   const packed = atob(document.getElementById(id).textContent);
-  const bytes = Uint8Array.from(packed, (char) => char.charCodeAt(0));
+  const bytes = new Uint8Array(packed.length);
+  for (let at = 0; at < packed.length; at += 1) bytes[at] = packed.charCodeAt(at);
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
   return new Response(stream).text();
 }
@@ -32,6 +33,8 @@ function unpackedJson(id) {
 }
 
 const number = (value) => (value === null || value === undefined ? "–" : value.toLocaleString("en-US"));
+
+const mebibytes = (bytes) => `${number(Math.ceil(bytes / 2 ** 20))} MiB`;
 
 const percent = (share) =>
   share === 0 ? "0 %" : share < 0.001 ? "< 0.1 %" : `${(share * 100).toFixed(share < 0.1 ? 1 : 0)} %`;

@@ -61,6 +61,7 @@ class ProgramView {
       el("h2", { id: "cost-title" }, "Where the verifier spends its work"),
       cost.every_path ? null : el("p", { class: "dim" }, "The log has only a part of the paths: these figures are of that part."),
       cost.stacks.length ? flameGraph(cost.stacks, cost.spots, textOf, go) : null,
+      cost.too_long ? el("p", { class: "notice no-flame" }, `There is no flame graph here: the log has ${mebibytes(cost.too_long[0])}, and calls are followed in logs of up to ${mebibytes(cost.too_long[1])}.`) : null,
       el("ol", { class: "top-lines" }, top.map(([file, line, times]) => {
         const bar = el("span", { class: "bar" });
         bar.style.setProperty("--share", `${(100 * times) / cost.total}%`);
