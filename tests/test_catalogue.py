@@ -170,6 +170,13 @@ def test_what_is_not_said_by_the_verifier_is_not_matched(lines: list[str]) -> No
     assert match(lines, "EINVAL") is None
 
 
+def test_what_6_1_says_of_static_functions_decides_only_where_nothing_else_is_said() -> None:
+    noted = "reg type unsupported for arg#0 function handle#193"
+    both = catalogue.match([noted, "R0 invalid mem access 'map_value_or_null'"])
+    alone = catalogue.match([noted])
+    assert both and alone and (both.code, alone.code) == ("BPF003", "BPF084")
+
+
 def test_what_the_verifier_says_decides_before_the_errno_and_what_wraps_it() -> None:
     wrapped = [
         "libbpf: prog 'x': BPF program load failed: Argument list too long",

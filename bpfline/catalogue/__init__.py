@@ -10,6 +10,7 @@ has a page for each. A table's module is a family; the codes do not run on withi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from . import access, bounds, calls, flow, kernel, pointers, resources, stack
@@ -28,6 +29,9 @@ _BY_CODE = {each.code: each for each in CATALOGUE}
 
 # Of a call of a global function the kernel says first what is wrong with one argument, or with the function.
 _ABOVE_ALL = ("BPF043", "BPF044", "BPF042")
+# 6.1 says this of static functions too, and goes on (btf_check_subprog_arg_match): a reason only where
+# nothing else is said.
+_REMARK = re.compile(r"reg type unsupported for arg#\d+ function ")
 _MOST_LINES = 1000  # a message and the longest report of 7.3 below it
 
 # What an errno means where the kernel, or whoever loaded the program, says nothing else.
@@ -46,7 +50,8 @@ def match(lines: Sequence[str], errno: str | None = None) -> Entry | None:
     may stand among them. errno: its name ("EACCES"), which tells something where the lines do not. The
     line that is said first decides: those after it say more of the same.
     """
-    text = "\n".join(lines[-_MOST_LINES:])
+    last = lines[-_MOST_LINES:]
+    text = "\n".join([line for line in last if not _REMARK.match(line)] or last)
     found = [(hit.start(), each) for each in CATALOGUE if (hit := each.pattern.search(text))]
     if not found:
         return _BY_CODE.get(_BY_ERRNO.get(errno or "", ""))

@@ -34,7 +34,9 @@ _BEFORE = re.compile(
     rb";|\d+: |func#\d|from \d|regs=|last_idx |parent |mark_precise: |CO-RE relocating |prog '[^']*': relo #"
 )
 # A reason only where nothing follows.
-_REMARK = re.compile(rb"arg#\d+ reference type\(|func '[^']*' arg\d+ has btf_id ")
+_REMARK = re.compile(
+    rb"arg#\d+ reference type\(|func '[^']*' arg\d+ has btf_id |reg type unsupported for arg#\d+ function "
+)
 _AMIDST = re.compile(rb"(?:cur|old) state:|\s*$")
 _REPORT = b"Verification failed: "
 

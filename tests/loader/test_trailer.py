@@ -103,6 +103,13 @@ def test_states_around_the_words_are_left_out() -> None:
     assert trailer.last_words(log) == "infinite loop detected at insn 6"
 
 
+def test_what_6_1_says_of_static_functions_is_a_reason_only_where_nothing_else_is() -> None:
+    noted = b"reg type unsupported for arg#0 function handle#193\n"
+    end = b"processed 7 insns (limit 1000000)\n"
+    assert trailer.last_words(noted + b"R1 is bad\n" + end) == "R1 is bad"
+    assert trailer.last_words(noted + end) == noted.decode().strip()
+
+
 def test_source_text_that_looks_like_a_trailer_is_not_one() -> None:
     log = (
         b"processed 99 insns (limit 9) total_states 9 peak_states 9\nstack depth 99\n"
