@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
@@ -26,7 +27,7 @@ def explained(results: Iterable[Result]) -> dict[Verdict, Reason]:
     from .report.results import FAILED
 
     return {
-        row.verdict: reason(row.diagnosis)
+        row.verdict: reason(row.diagnosis, row.verdict.log)
         for row in results
         if row.diagnosis is not None and row.verdict.verdict == "refused" and row.outcome == FAILED
     }
@@ -40,11 +41,14 @@ class Reason:
     brief: dict[str, Any]
 
 
-def reason(found: Diagnosis) -> Reason:
+def reason(found: Diagnosis, log: str | None) -> Reason:
+    """log: the file with the verifier's log, None where none was kept."""
     from .diagnosis import to_text
 
     width = shutil.get_terminal_size((100, 24)).columns if sys.stdout.isatty() else 100
-    return Reason(to_text(found, colour=in_colour(sys.stdout), width=width, most=_LINES), brief(found))
+    whole = f"bpfline explain {shlex.quote(log)} --full" if log else "keep the log: --log-dir DIR"
+    text = to_text(found, colour=in_colour(sys.stdout), width=width, most=_LINES, whole=whole)
+    return Reason(text, brief(found))
 
 
 def show(reasons: Sequence[Reason]) -> None:

@@ -222,7 +222,7 @@ def _told(
 
     found = results.of_object(told, bundle, source=None, object_file=path, logs=logs)
     reasons = {
-        each.verdict: refusals.reason(each.diagnosis)
+        each.verdict: refusals.reason(each.diagnosis, each.verdict.log)
         for each in found
         if options.reasons and each.diagnosis is not None
     }

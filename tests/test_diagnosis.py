@@ -252,6 +252,47 @@ SEC("xdp") int fails(struct xdp_md *ctx)
 
 
 @pytest.mark.kernel
+@pytest.mark.parametrize("check", ["(void *)eth > end", "end < (void *)eth"])
+def test_a_check_of_where_a_read_begins_is_said_to_check_no_byte(check: str, tmp_path: Path) -> None:
+    found = refused(
+        f"""
+SEC("xdp") int fails(struct xdp_md *ctx)
+{{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	struct ethhdr *eth = data;
+
+	if ({check})
+		return XDP_PASS;
+	return eth->h_proto & 1;
+}}
+""",
+        tmp_path,
+    )
+    (step,) = told(found, "check")
+    assert "checks no byte" in step.text
+
+
+@pytest.mark.kernel
+def test_a_read_on_the_way_of_a_packet_that_is_too_short_is_said_to_be_there(tmp_path: Path) -> None:
+    found = refused(
+        """
+SEC("xdp") int fails(struct xdp_md *ctx)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	struct ethhdr *eth = data;
+
+	if (data + sizeof(*eth) > end)
+		return eth->h_proto & 1;
+	return XDP_PASS;
+}
+""",
+        tmp_path,
+    )
+    (step,) = told(found, "check")
+    assert "too short" in step.text
+
+
+@pytest.mark.kernel
 def test_a_helper_that_moves_the_packet_is_where_the_pointer_was_lost(tmp_path: Path) -> None:
     found = refused(
         """

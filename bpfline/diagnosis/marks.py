@@ -164,6 +164,9 @@ def calls(path: Path, at: int) -> Iterator[Mark]:
             yield Mark(here, "call", "called from here")
 
 
+_AT_END = (1 << 64) - 2  # AT_PKT_END, BEYOND_PKT_END: numbers below 0, of a pointer that cannot be read
+
+
 def packet_checks(path: Path, at: int, ident: int) -> Iterator[Mark]:
     """Comparisons with the packet's end before visit at. ident: the id of the pointer that is used; 0
     is the packet's start, another is that plus a variable offset."""
@@ -181,10 +184,18 @@ def packet_checks(path: Path, at: int, ident: int) -> Iterator[Mark]:
         held, other = words.number(pointer, "r"), words.number(pointer, "id")
         if other != ident:
             yield Mark(here, "check", "this compares a pointer with another variable offset with the end")
-        elif held:
+        elif 0 < held < _AT_END:
             yield Mark(here, "check", f"here {words.counted(held, 'byte')} of the packet are checked")
+        elif _is_below(branch_words(path, here), kinds):
+            yield Mark(here, "check", "this checks no byte: it compares where the read begins, not its end")
         else:
             yield Mark(here, "check", "on this path the packet is too short for this check")
+
+
+def _is_below(condition: str, kinds: list[str]) -> bool:
+    """Whether on this way the pointer is not behind the packet's end. kinds: of both sides."""
+    sign = condition.split(" ")[1] if condition.count(" ") > 1 else ""
+    return sign in (("<", "<=") if kinds[0] == "pkt" else (">", ">="))
 
 
 def packet_changed(path: Path, after: int, before: int) -> Mark | None:

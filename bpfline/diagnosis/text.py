@@ -30,24 +30,30 @@ _FAULTS = {
 
 
 def to_text(
-    found: Diagnosis, *, colour: bool = False, width: int = 100, full: bool = False, most: int = MOST_LINES
+    found: Diagnosis,
+    *,
+    colour: bool = False,
+    width: int = 100,
+    full: bool = False,
+    most: int = MOST_LINES,
+    whole: str = "--full",
 ) -> str:
     """The diagnosis in lines of at most width columns, with a newline at the end.
 
     full: all steps. most: how many lines it may have; what is left out for that are steps, the cause,
-    and the verifier's own words where the catalogue has plainer ones.
+    and the verifier's own words where the catalogue has plainer ones. whole: what shows all of it.
     """
     width = max(width, 40)
     if full:
-        return _page(found, width, colour, len(found.steps), True).text()
+        return _page(found, width, colour, len(found.steps), True, "").text()
     for steps, all_words in ((MOST_STEPS, True), (4, True), (4, False), (3, False), (2, False), (1, False)):
-        page = _page(found, width, colour, steps, all_words)
+        page = _page(found, width, colour, steps, all_words, whole)
         if len(page.lines) <= most:
             break
     return page.text()
 
 
-def _page(found: Diagnosis, width: int, colour: bool, most_steps: int, all_words: bool) -> _Page:
+def _page(found: Diagnosis, width: int, colour: bool, most_steps: int, all_words: bool, whole: str) -> _Page:
     page = _Page(width, colour, _gutter(found))
     code = f"[{found.code}]" if found.code else ""
     page.title(f"error{code}", found.title)
@@ -56,9 +62,10 @@ def _page(found: Diagnosis, width: int, colour: bool, most_steps: int, all_words
     page.bar()
     # What was acquired is already marked where that is what the diagnosis is about.
     others = [step for step in found.steps if step.kind != "acquired" or step.insn != found.insn]
+    left = 0
     if steps := _chosen(others, most_steps):
         left = len(others) - len(steps)
-        more = f" ({words.counted(left, 'more step')} with --full)" if left else ""
+        more = f" ({words.counted(left, 'more step')})" if left else ""
         page.note("", f"how the verifier got there{more}")
         page.steps(steps, found.place)
         page.bar()
@@ -72,6 +79,8 @@ def _page(found: Diagnosis, width: int, colour: bool, most_steps: int, all_words
     page.note(
         "fault", _FAULTS.get(found.fault, "not known: the catalogue does not have this message") + explain
     )
+    if left or not (all_words or not found.code):
+        page.note("all of it", whole)
     return page
 
 
