@@ -44,7 +44,7 @@ from .errors import CLOSED_PIPE, INTERRUPTED, OK, REFUSED, UNABLE, USAGE, Proble
 from .lock import project_lock
 from .process import stop_all
 from .progress import ExitStatus
-from .project import BUILD, Project, Source, warnings_of_programs
+from .project import BUILD, Project, Source
 from .settings import near
 from .sweep import sweep
 from .terminal import say
@@ -243,7 +243,11 @@ class Run(_InProject, cmd_run.Run):
                 compile.write_compile_commands(pipeline.project)
             rest = self._judge_rest(pipeline, args) if self.verify_options else {}
             untried = self._untried(pipeline, args) if self.verify_options else []
-            bundles = self._bundles(pipeline, chosen) if asked and status == OK else []
+            bundles = []
+            if asked and status == OK:
+                from . import running
+
+                bundles = running.bundles(pipeline.project, chosen, pipeline.constants)
         if self.verify_options:
             status = max(status, self._judge(pipeline, untried, rest))
             if pipeline.constants:
@@ -261,12 +265,7 @@ class Run(_InProject, cmd_run.Run):
             found = sorted(pipeline.costs, key=lambda each: each.verdict.object)
             status = max(status, cost.show(found, self.cost_options))
         if bundles:
-            from bpfline_loader import run
-
-            loaded = [f"{bundle.object}/{program.name}" for bundle in bundles for program in bundle.programs]
-            for warning in warnings_of_programs(pipeline.project.settings, loaded, objects):
-                say(warning)
-            status = run.run(bundles, seconds=params["for_"])
+            status = running.run(pipeline.project, bundles, seconds=params["for_"])
         return status
 
     def _asked_by_name(self) -> bool:
@@ -316,28 +315,6 @@ class Run(_InProject, cmd_run.Run):
         results = gate.into(report.of_project(pipeline.project, found, rest), judged)
         gate.show(judged, results, as_json=self.verify_options["json"])
         return max(judged.status, report.write(results, report.FOLDER))
-
-    def _bundles(self, pipeline: Any, chosen: str | None) -> list[Any]:
-        """What a run loads, read while no other build can change it."""
-        from bpfline_loader import bundle
-
-        sources = [source for source in pipeline.project.sources if chosen in (None, source.object)]
-        if not sources:
-            raise SettingsError(
-                "there is no program to run",
-                where=pipeline.project.settings.sources,
-                help="write one: prog.c",
-            )
-        bundles = [bundle.read(source.folder) for source in sources]
-        if pipeline.constants:
-            from . import set_option
-
-            set_option.check(pipeline.constants, [source.object_file for source in sources])
-            bundles = [
-                set_option.bundle(pipeline.project, source, pipeline.constants, read)
-                for source, read in zip(sources, bundles, strict=True)
-            ]
-        return bundles
 
 
 def _to_be_verified(source: Source, args: list[str]) -> bool:

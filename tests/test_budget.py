@@ -119,6 +119,21 @@ def test_a_program_that_is_to_be_refused_and_is_passes(project: Project, code: s
 
 
 @pytest.mark.kernel
+def test_run_leaves_out_what_is_to_be_refused_and_a_refusal_ends_it_in_words(project: Project) -> None:
+    here = 'SEC("tp/sched/sched_switch") int here(void *ctx) { return 0; }\n'
+    project.write("bpf_src/x.bpf.c", HEADERS + refused("bad") + here)
+    ended = project.doit("run", "--for", "0.1", status=1).stderr.splitlines()
+    assert ended[-2:] == [
+        "not every program could be loaded: nothing is attached",
+        "doit verify tells why, at the line of the source",
+    ]
+    project.write("pyproject.toml", '[tool.bpfline.program."x/bad"]\nexpect = "refused"\n')
+    built = project.doit("run", "--for", "0.1")
+    assert 'x/bad: note: is to be refused (expect = "refused"), and is not loaded' in built.stderr
+    assert "attached x/here" in built.stderr
+
+
+@pytest.mark.kernel
 def test_a_program_that_is_to_be_refused_fails_when_it_is_accepted(project: Project) -> None:
     project.write("bpf_src/x.bpf.c", HEADERS + loops(1))
     project.write("pyproject.toml", '[tool.bpfline.program."x/loops"]\nexpect = "refused"\n')

@@ -73,6 +73,8 @@ def _run(
     unless_attached.callback(pins.undo)
     loaded, status = _load_all(bundles, err, stack, pins)
     if status != errors.OK:
+        if loaded:
+            _tell(err, "not every program could be loaded: nothing is attached")
         return status
     files = stack.enter_context(tracefs.found())
     pipe = stack.enter_context(trace_pipe.reader(files))

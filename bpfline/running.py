@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""doit run: which of a project's bundles and programs are loaded, before the loader has them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+from bpfline_loader import bundle as bundle_
+from bpfline_loader.bundle import Bundle, Program
+from bpfline_loader.load import REFUSED as TO_BE_REFUSED
+
+from . import set_option
+from .errors import REFUSED, SettingsError, printable
+from .project import Project, warnings_of_programs
+from .settings import ProgramSettings
+from .terminal import say
+
+
+def bundles(project: Project, chosen: str | None, constants: Mapping[str, str]) -> list[Bundle]:
+    """The bundles of all objects, or of the chosen one. constants: what --set gave."""
+    sources = [source for source in project.sources if chosen in (None, source.object)]
+    if not sources:
+        raise SettingsError(
+            "there is no program to run", where=project.settings.sources, help="write one: prog.c"
+        )
+    read = [bundle_.read(source.folder) for source in sources]
+    if not constants:
+        return read
+    set_option.check(constants, [source.object_file for source in sources])
+    return [
+        set_option.bundle(project, source, constants, each)
+        for source, each in zip(sources, read, strict=True)
+    ]
+
+
+def run(project: Project, found: Sequence[Bundle], *, seconds: float | None) -> int:
+    """Load and attach them until the user has seen enough; the exit status. Programs that are to be refused
+    are left out, and that is said."""
+    from bpfline_loader import run
+
+    names = [f"{each.object}/{program.name}" for each in found for program in each.programs]
+    for warning in warnings_of_programs(
+        project.settings, names, {source.object for source in project.sources}
+    ):
+        say(warning)
+    wanted = [_wanted(each, project) for each in found]
+    status = run.run(wanted, seconds=seconds)
+    if status == REFUSED:
+        say("doit verify tells why, at the line of the source")
+    return status
+
+
+def _wanted(bundle: Bundle, project: Project) -> Bundle:
+    def as_set(program: Program) -> Program:
+        name = f"{bundle.object}/{program.name}"
+        if (
+            project.settings.program.get(name, ProgramSettings()).expect != TO_BE_REFUSED
+            or not program.autoload
+        ):
+            return program
+        say(f'{printable(name)}: note: is to be refused (expect = "refused"), and is not loaded')
+        return dataclasses.replace(program, autoload=False)
+
+    return dataclasses.replace(bundle, programs=tuple(map(as_set, bundle.programs)))
