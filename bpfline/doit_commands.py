@@ -390,36 +390,53 @@ def _locked(project: Project) -> Any:
 
 
 def _prepare(root: Path) -> None:
-    """Make build/ where there is none, and lower this process from root to whom it belongs: its owner;
-    where it must be made that is the project's owner, or the user who called sudo."""
+    """Make build/ where there is none, and lower this process from root to whom the project belongs; where
+    that is root, to whom build/ belongs, which is made for the user who called sudo."""
     build = root / BUILD
+    if build.is_symlink():
+        raise Problem(
+            "is a symbolic link, and what stands in it is removed and made anew",
+            where=build,
+            help="a folder must stand there: the link may lead anywhere",
+        )
     made = not build.is_dir()
     if made:
         build.mkdir(exist_ok=True)
     if os.geteuid() == 0:
+        owner = root.stat()
         if made:
-            owner = root.stat()
             sudo = [os.environ.get(name, "") for name in ("SUDO_UID", "SUDO_GID")]
             if owner.st_uid == 0 and all(map(str.isdecimal, sudo)):
-                os.chown(build, *map(int, sudo))
+                os.chown(build, *map(int, sudo), follow_symlinks=False)
             else:
-                os.chown(build, owner.st_uid, owner.st_gid)
-        owner = build.stat()
-        if owner.st_uid != 0:
-            privileges.lower(owner.st_uid, owner.st_gid)
-            unreadable = [
-                file for file in (__file__, os.__file__) if not os.access(file, os.R_OK, effective_ids=True)
-            ]
-            if unreadable:
-                raise Problem(
-                    f"cannot be read by the user whom {BUILD}/ belongs to, as whom this works",
-                    where=Path(unreadable[0]).parent,
-                    help="install bpfline where that user can read it, or run it as that user",
-                )
+                os.chown(build, owner.st_uid, owner.st_gid, follow_symlinks=False)
+        # What the settings name is run as the user who may write them.
+        _lower(owner if owner.st_uid != 0 else build.lstat(), build)
     if made:
         # Another build that starts now may take build/, or this very file, away: it makes both again.
         with suppress(Problem):
             write_whole(build / _GITIGNORE, b"*\n!.gitignore\n")
+
+
+def _lower(owner: os.stat_result, build: Path) -> None:
+    if owner.st_uid == 0:
+        return
+    privileges.lower(owner.st_uid, owner.st_gid)
+    unreadable = [
+        file for file in (__file__, os.__file__) if not os.access(file, os.R_OK, effective_ids=True)
+    ]
+    if unreadable:
+        raise Problem(
+            "cannot be read by the user whom the project belongs to, as whom this works",
+            where=Path(unreadable[0]).parent,
+            help="install bpfline where that user can read it, or run it as that user",
+        )
+    if not os.access(build, os.R_OK | os.W_OK | os.X_OK, effective_ids=True):
+        raise Problem(
+            "cannot be written by the user whom the project belongs to, as whom this works",
+            where=build,
+            help=f"remove it (sudo rm -r {BUILD}), or give it to that user",
+        )
 
 
 def _replace_closed_streams() -> None:

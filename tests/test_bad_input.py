@@ -20,6 +20,7 @@ import pytest
 import bpfline
 from bpfline_loader import bundle
 from conftest import DOIT, Built, Project, ended, make_project
+from kernel_state import who_can_run_us
 
 PROG = "int prog(void *ctx) { return 0; }\n"
 BLOG = """#include <linux/bpf.h>
@@ -401,6 +402,43 @@ def test_a_build_folder_that_is_a_file_is_said(project: Project) -> None:
     project.write("build", "mine")
     says_once(project.build(status=2), "build: error: ")
     assert project.path("build").read_text() == "mine"
+
+
+@pytest.mark.parametrize("command", ["build", "clean", "verify"])
+def test_a_build_folder_that_is_a_link_is_said_and_what_it_leads_to_stays(
+    project: Project, command: str
+) -> None:
+    project.settings("prog")
+    project.write("bpf_src/prog.c", PROG)
+    project.write("precious/docs/mine", "mine")
+    project.path("build").symlink_to("precious")
+    says_once(project.doit(command, status=2), "build: error: is a symbolic link")
+    assert [path.name for path in project.path("precious").rglob("*")] == ["docs", "mine"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root alone works in the projects of others")
+def test_root_runs_what_a_users_settings_name_as_that_user_whoever_owns_build() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        root = Path(folder, "project")
+        root.mkdir()
+        project = make_project(root)
+        ran = root / "ran"
+        project.write("clang", f"#!/bin/sh\nid -u >> {ran}\nexit 1\n")
+        project.path("clang").chmod(0o755)
+        project.write("pyproject.toml", '[tool.bpfline]\nclang = "./clang"\n')
+        project.write("bpf_src/prog.c", PROG)
+        for path in (root, *root.rglob("*")):
+            os.chown(path, 65534, 65534)
+        project.path("build").mkdir()  # root's
+        user = who_can_run_us()
+        words = "belongs to" if user else "cannot be read by the user whom the project belongs to"
+        says_once(project.build(status=2), words)
+        assert not ran.exists()
+        os.chown(project.path("build"), 65534, 65534)
+        if user:
+            project.build(status=2)
+            assert set(ran.read_text().split()) == {str(user)}
 
 
 def test_an_objects_folder_that_is_a_file_is_said_and_the_others_are_built(built: Project) -> None:
