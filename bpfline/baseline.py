@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 from bpfline_loader.files import write_whole
 from bpfline_loader.load import ACCEPTED
-from bpfline_loader.verdict import Verdict
+from bpfline_loader.verdict import Verdict, is_figure
 from bpfline_loader.verify import ERROR
 
 from .compare import FIGURES, SAME, Change, between, by_name, in_order, table
@@ -259,6 +259,6 @@ def _text(value: Any) -> str:
 
 
 def _whole(value: Any) -> int:
-    if type(value) is not int:
-        raise TypeError(f"{value!r:.40} is no whole number")
-    return value
+    if not is_figure(value):
+        raise TypeError(f"{value!r:.40} is no figure")
+    return int(value)

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from bpfline_loader.started import ends_as_interrupt, replace_closed_streams
+
 from . import __version__
 from .errors import CLOSED_PIPE, INTERRUPTED, OK, UNABLE, USAGE, Problem
 
@@ -212,13 +214,14 @@ _COMMANDS = (
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command that argv (sys.argv by default) names; returns the exit status."""
+    replace_closed_streams()
+    ends_as_interrupt()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a name that the terminal cannot show is no reason to fail
             stream.reconfigure(errors="backslashreplace")
     try:
         status = _run(sys.argv[1:] if argv is None else argv)
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        sys.stdout.flush()
         return status
     except Problem as problem:
         print(problem, file=sys.stderr)

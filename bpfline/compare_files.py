@@ -10,11 +10,13 @@ import json
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from bpfline_loader.verdict import FILE, SCHEMA, Verdict
+from bpfline_loader.verdict import FILE, SCHEMA, Verdict, is_figure
 
 from . import baseline
 from .compare import FIGURES, HEAD, NEWLY_REFUSED, SAME, Change, between, by_name, cells, in_order, table
@@ -24,6 +26,10 @@ from .terminal import say
 # What is read of a row; a result that others wrote may have less.
 _WORDS = ("object", "program", "section", "type", "kernel", "verdict")
 _MAYBE = ("errno", "clang", "mcpu")
+
+_VERDICTS = frozenset(("accepted", "refused", "unsupported", "error"))
+_MIB = 1 << 20
+_MOST_MIB = 256  # of a result
 
 # The columns of veristat (and of build/report/verdicts.csv) that are figures of ours.
 _VERISTAT = {"processed_insns": "total_insns", "total_states": "total_states", "peak_states": "peak_states"}
@@ -129,7 +135,7 @@ def read(path: Path) -> Side:
     if not path.is_dir():
         rows = _file(path)
     else:
-        files = sorted(path.rglob(FILE))
+        files = sorted(each for each in path.rglob(FILE) if each.is_file())
         if not files:
             raise Problem(f"has no {FILE} in it or below", where=path, help="doit verify makes one")
         rows = [row for file in files for row in _file(file)]
@@ -146,18 +152,21 @@ def read(path: Path) -> Side:
 
 def _file(path: Path) -> list[Verdict]:
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = b"".join(islice(iter(partial(file.read, _MIB), b""), _MOST_MIB + 1))
     except OSError as error:
         raise Problem(f"cannot be read: {error.strerror}", where=path) from None
     try:
+        if len(data) > _MOST_MIB * _MIB:
+            raise ValueError(f"more than {_MOST_MIB} MiB")
         if not data.lstrip().startswith(b"{"):
             return [_row(entry) for entry in _csv(data.decode())]
         document = json.loads(data)
         if "baselines" in document:
             kept = baseline.read(path) or {}
             return [row for rows in kept.values() for row in rows.values()]
-        if document["schema"] != SCHEMA:
-            raise ValueError(f"schema {document['schema']}")
+        if document["schema"] != SCHEMA or document["schema"] is True:
+            raise ValueError(f"schema {document['schema']!r:.40}")
         return [_row(entry) for entry in document["results"]]
     except (ValueError, KeyError, TypeError, RecursionError, csv.Error) as error:
         why = f"no {error}" if isinstance(error, KeyError) else str(error)
@@ -210,10 +219,12 @@ def _row(entry: Any) -> Verdict:
     for value in words.values():
         if not isinstance(value, str):
             raise TypeError(f"{value!r:.40} is no text")
+    if words["verdict"] not in _VERDICTS:
+        raise ValueError(f"{words['verdict']!r:.40} is no verdict")
     for value in maybe.values():
         if not isinstance(value, str | None):
             raise TypeError(f"{value!r:.40} is no text")
     for value in figures.values():
-        if value is not None and type(value) is not int:
-            raise TypeError(f"{value!r:.40} is no whole number")
+        if value is not None and not is_figure(value):
+            raise TypeError(f"{value!r:.40} is no figure")
     return Verdict(**words, **maybe, **figures)

@@ -18,7 +18,6 @@ from contextlib import suppress
 from fnmatch import fnmatch
 from itertools import pairwise
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from doit import (
@@ -38,6 +37,7 @@ from doit.exceptions import InvalidCommand, InvalidDodoFile, InvalidTask
 
 from bpfline_loader import privileges
 from bpfline_loader.files import write_whole
+from bpfline_loader.started import ends_as_interrupt, replace_closed_streams
 
 from . import compile  # noqa: A004
 from .errors import CLOSED_PIPE, INTERRUPTED, OK, REFUSED, UNABLE, USAGE, Problem, SettingsError
@@ -63,7 +63,7 @@ class _InProject(DoitCmdBase):
             return USAGE
 
     def execute(self, params: Any, args: list[str]) -> Any:
-        _replace_closed_streams()
+        replace_closed_streams()
         self.loader.setup(params)
         pipeline = self.loader.load_doit_config().get("bpfline")
         if pipeline is None:
@@ -439,19 +439,9 @@ def _lower(owner: os.stat_result, build: Path) -> None:
         )
 
 
-def _replace_closed_streams() -> None:
-    """Open /dev/null for each standard stream that was closed when we started: a file would get its
-    number, and Python has None for it."""
-    while (handle := os.open(os.devnull, os.O_RDWR)) <= 2:
-        pass
-    os.close(handle)
-    sys.stdout = sys.stdout or os.fdopen(1, "w")
-    sys.stderr = sys.stderr or os.fdopen(2, "w")
-
-
 def _guarded(command: Callable[[], Any]) -> Any:
     """The command's exit status, whatever ends it; SIGTERM and SIGHUP end it as Ctrl-C does."""
-    before = {number: signal.signal(number, _interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    before = ends_as_interrupt()
     try:
         status = command()
         sys.stdout.flush()
@@ -479,7 +469,3 @@ def _guarded(command: Callable[[], Any]) -> Any:
 def _leave_standard_output() -> None:
     """Nobody reads on, or its disk is full: Python would complain once more when it flushes at its end."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt

@@ -8,6 +8,8 @@ else it meets it leaves to parse(), whose words are then the answer.
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -325,17 +327,23 @@ def _usual(holds: bool) -> None:
 
 def read(path: Path, parser: Callable[[bytes, Path], ObjectFile] = parse) -> ObjectFile:
     """The object at path, read by parser. ObjectError says what is wrong with a file that is none."""
+    return parser(contents(path), path)
+
+
+def contents(path: Path) -> bytes:
+    """The bytes of a file that may be an object. ObjectError for one that cannot be read, is too large or
+    is none that ends (a fifo, a device)."""
     try:
-        check_size(path.stat().st_size, path)
-        data = path.read_bytes()
+        # Not to wait: /proc/kmsg, too, calls itself a regular file.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise ObjectError("is no regular file", where=path)
+            size = max(status.st_size, 0)
+            if size > SIZE_LIMIT << 20:
+                raise ObjectError(f"is {size} bytes, at most {SIZE_LIMIT} MiB are read", where=path)
+            return file.read() or b""
     except IsADirectoryError:
         raise ObjectError("is a directory, not a BPF object", where=path) from None
     except OSError as error:
         raise ObjectError(f"cannot be read: {error.strerror}", where=path) from None
-    return parser(data, path)
-
-
-def check_size(size: int, path: Path) -> None:
-    """ObjectError for a file that is too large to be read."""
-    if size > SIZE_LIMIT << 20:
-        raise ObjectError(f"is {size} bytes, at most {SIZE_LIMIT} MiB are read", where=path)

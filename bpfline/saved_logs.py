@@ -38,12 +38,8 @@ def read(what: str | None, command: str) -> bytes:
 
 def programs(path: Path) -> tuple[ProgramLines, ...]:
     """The places of each program of an object."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise Problem(f"cannot be read: {error.strerror}", where=path) from None
     made = spec.spec(
-        elf.parse_fast(data, path),
+        elf.read(path, elf.parse_fast),
         name=path.stem,
         source=str(path),
         settings=ObjectSettings(type="socket_filter"),  # of programs whose section does not say it

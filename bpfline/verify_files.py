@@ -6,7 +6,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
-import stat
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -21,7 +20,7 @@ from bpfline_loader.verdict import Verdict
 
 from . import elf, refusals, set_option, spec
 from .elf import ObjectFile
-from .errors import OK, UNABLE, ObjectError, Problem, SettingsError, printable
+from .errors import OK, UNABLE, Problem, SettingsError, printable
 from .settings import ObjectSettings
 from .terminal import say
 
@@ -123,7 +122,7 @@ def _size(path: Path) -> int:
 def _file(path: Path, name: str, home: str, options: Options) -> Judged:
     """Read, link and verify one file."""
     try:
-        data = _read(path)
+        data = elf.contents(path)
         if other := _not_bpf(data):
             return Judged(said=(f"{printable(str(path))}: note: {other}, and is left out",))
         object_file = elf.parse_fast(data, path)
@@ -132,17 +131,6 @@ def _file(path: Path, name: str, home: str, options: Options) -> Judged:
         return _object(object_file, name, home, options)
     except Problem as problem:
         return _unreadable(name, problem, path, options)
-
-
-def _read(path: Path) -> bytes:
-    try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise ObjectError("is no regular file", where=path)
-        elf.check_size(status.st_size, path)
-        return path.read_bytes()
-    except OSError as error:
-        raise ObjectError(f"cannot be read: {error.strerror}", where=path) from None
 
 
 def _not_bpf(data: bytes) -> str:

@@ -120,6 +120,13 @@ def test_what_a_terminal_would_obey_is_escaped() -> None:
     assert "\\x1b]0;owned\\x07" in text and "\\u202e" in text
 
 
+def test_a_source_line_of_a_megabyte_is_cut_at_once() -> None:
+    log = b"0: (b7) r1 = 0 ; R1_w=0\n; " + b"a " * 500_000 + b"@ a.c:1\n"
+    log += b"1: (61) r0 = *(u32 *)(r1 +0)\nR1 invalid mem access 'scalar'\n"
+    text = to_text(diagnose(log))
+    assert max(map(len, text.splitlines())) <= 100
+
+
 def test_colours_change_nothing_but_colours() -> None:
     for log in REFUSED:
         found = diagnose(log.data, golden_diagnoses.lines_of(log.program))

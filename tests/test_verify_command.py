@@ -270,14 +270,14 @@ def test_a_worker_that_ends_costs_its_own_file_alone(tmp_path: Path) -> None:
         shutil.copy(compile_bpf(GOOD), tmp_path / f"{name}.o")
     # The first file that is opened in a worker after the fork ends that worker.
     code = """
-import os, pathlib, signal, sys
-from bpfline import cli
-read = pathlib.Path.read_bytes
+import os, signal, sys
+from bpfline import cli, elf
+read = elf.contents
 def or_die(path):
     if path.name == "b.o":
         os.kill(os.getpid(), signal.SIGKILL)
     return read(path)
-pathlib.Path.read_bytes = or_die
+elf.contents = or_die
 sys.exit(cli.main(sys.argv[1:]))
 """
     ended = subprocess.run(
@@ -290,7 +290,30 @@ sys.exit(cli.main(sys.argv[1:]))
     assert found == [*[("a", "accepted")] * 2, ("b", "error"), *[("c", "accepted")] * 2]
 
 
-def test_ctrl_c_ends_all_workers(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("closed", "status"), [("0", 0), ("1", 0), ("2", 2)], ids=["stdin", "stdout", "stderr"]
+)
+def test_a_standard_stream_that_is_closed_changes_no_status(tmp_path: Path, closed: str, status: int) -> None:
+    shutil.copy(compile_bpf(GOOD), tmp_path / "good.o")
+    (tmp_path / "empty.o").touch()
+    names = ["good.o", "empty.o"][: 2 if status else 1]
+    code = "import os, sys; os.close(int(sys.argv[1])); os.execv(sys.argv[2], sys.argv[2:])"
+    ended = subprocess.run(
+        [sys.executable, "-c", code, closed, *BPFLINE, "verify", *names],
+        env=ENVIRONMENT, cwd=tmp_path, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert ended.returncode == status
+    assert "Traceback" not in ended.stderr and ("accepted" in ended.stdout) == (closed != "1")
+
+
+def test_what_turns_the_direction_of_text_is_shown_as_a_number(tmp_path: Path) -> None:
+    (tmp_path / "a\u202eb.o").touch()
+    ended = verify("a\u202eb.o", cwd=tmp_path, status=2)
+    assert "a\\u202eb.o: error: is empty" in ended.stderr
+
+
+@pytest.mark.parametrize("send", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_what_asks_it_to_end_ends_all_workers(tmp_path: Path, send: signal.Signals) -> None:
     for number in range(300):
         os.link(compile_bpf(LIMITED), tmp_path / f"{number}.o")
     names = [f"{number}.o" for number in range(300)]
@@ -303,7 +326,10 @@ def test_ctrl_c_ends_all_workers(tmp_path: Path) -> None:
     while not (workers := children.read_text().split()):
         assert process.poll() is None
         time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    if send == signal.SIGINT:
+        os.killpg(process.pid, send)  # as a terminal does
+    else:
+        os.kill(process.pid, send)
     out, err = process.communicate(timeout=20)
     assert (process.returncode, out, err) == (130, "", "bpfline: interrupted\n")
     assert not any(Path("/proc", pid).exists() for pid in workers)

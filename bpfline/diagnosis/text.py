@@ -100,6 +100,12 @@ def columns(text: str) -> int:
     )
 
 
+def _fitting(text: str, room: int) -> str:
+    """As much of the begin of text as takes at most room columns."""
+    taken = itertools.accumulate(columns(char) for char in text)
+    return text[: next((at for at, width in enumerate(taken) if width > room), len(text))]
+
+
 def _chosen(steps: Sequence[Step], most: int) -> Sequence[Step]:
     """The most telling of steps, in their order: of equal ones those that are nearest to the refusal."""
     if len(steps) <= most:
@@ -184,9 +190,7 @@ class _Page:
             left = max(0, min(start - room // 3, len(text) - room + 6))
             text = ("..." if left else "") + text[left:]
             start = start - left + (3 if left else 0)
-            while columns(text) > room - 3:
-                text = text[:-1]
-            text += "..."
+            text = _fitting(text, room - 3) + "..."
         return text, columns(text[:start])
 
     def _label(self, at: int, label: str, colour: str, marker: str) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from . import bundle, errors, privileges
+from . import bundle, errors, privileges, started
 from .errors import Problem
 
 
@@ -108,16 +108,8 @@ def _verify(given: argparse.Namespace) -> int:
     return max(status, table.status(verdicts))
 
 
-def _replace_closed_streams() -> None:
-    """Open /dev/null for each that was closed when we started, or the next file gets its number."""
-    while os.open(os.devnull, os.O_RDWR) <= 2:
-        pass
-    sys.stdout = sys.stdout or os.fdopen(1, "w")
-    sys.stderr = sys.stderr or os.fdopen(2, "w")
-
-
 def _program() -> int:
-    _replace_closed_streams()
+    started.replace_closed_streams()
     try:
         status = main()
         sys.stdout.flush()

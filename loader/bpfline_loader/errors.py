@@ -13,15 +13,27 @@ USAGE = 3  # the command line or the settings are wrong
 INTERRUPTED = 130
 CLOSED_PIPE = 141  # nobody reads our results: what a shell gives a process that SIGPIPE ended
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+# Besides those that a terminal obeys, what Unicode has to turn the direction of text, to break lines and
+# to be unseen (Cf, Zl, Zp): a name must look like what it is.
+_CONTROL = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+    r"\ufff9-\ufffb\U000e0000-\U000e0fff]"
+)
 
 
 def printable(text: object) -> str:
-    """text on one line, with control characters as \\xNN: names and logs come from others.
+    """text on one line, with control characters as \\xNN or \\uNNNN: names and logs come from others.
 
     A byte of a file's name that is not UTF-8 (a surrogate, PEP 383) is shown as that byte.
     """
-    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]) & 0xFF:02x}", str(text))
+    return _CONTROL.sub(_escaped, str(text))
+
+
+def _escaped(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    if code < 0x100 or 0xD800 <= code < 0xE000:
+        return f"\\x{code & 0xFF:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 class Problem(Exception):

@@ -81,8 +81,14 @@ def read(path: Path) -> list[Verdict]:
         return []
 
 
+def is_figure(value: Any) -> bool:
+    """Whether it is a number that a kernel can have counted."""
+    return type(value) is int and 0 <= value < 1 << 64
+
+
 def _from_json(row: Any) -> Verdict:
     for field in dataclasses.fields(Verdict):
-        if type(row[field.name]) not in _TYPES[str(field.type)]:
+        value = row[field.name]
+        if type(value) not in _TYPES[str(field.type)] or (type(value) is int and not is_figure(value)):
             raise TypeError(field.name)
     return Verdict(**row)

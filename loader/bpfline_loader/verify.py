@@ -197,7 +197,8 @@ def _row(attempt: Attempt, blank: Verdict, path: Path | None) -> Verdict:
 
 def _stands(old: Verdict, path: Path | None) -> bool:
     """Whether an earlier verdict was the kernel's, and its log is still what it was."""
-    if old.verdict not in (ACCEPTED, REFUSED):
+    # A file that was edited by hand must at least not contradict itself.
+    if old.verdict not in (ACCEPTED, REFUSED) or (old.verdict == ACCEPTED) == bool(old.errno or old.message):
         return False
     try:
         return path is None or _sha256(path.read_bytes()) == old.log_sha256

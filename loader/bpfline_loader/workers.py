@@ -100,6 +100,7 @@ def _start(work: Callable[[int], Any], item: int, workers: dict[int, _Worker]) -
     pid = os.fork()
     if pid == 0:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         for fd in (
             requests,

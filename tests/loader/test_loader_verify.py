@@ -122,6 +122,15 @@ def test_other_settings_of_the_jit_are_verified_again(
 
 
 @pytest.mark.kernel
+def test_a_verdict_that_was_edited_and_contradicts_itself_is_asked_for_again(tmp_path: Path) -> None:
+    verify(bundle(tmp_path))
+    file = place(tmp_path) / "verdict.json"
+    file.write_text(file.read_text().replace('"verdict": "refused"', '"verdict": "accepted"'))
+    found = {row.program: (row.verdict, row.cached) for row in verify(bundle(tmp_path))}
+    assert found == {"good": ("accepted", True), "bad": ("refused", False)}
+
+
+@pytest.mark.kernel
 def test_another_clang_with_the_same_instructions_is_told_and_not_verified_again(tmp_path: Path) -> None:
     verify(bundle(tmp_path))
     row = verify(dataclasses.replace(bundle(tmp_path), clang="clang 19"))[0]
