@@ -158,16 +158,25 @@ def _object(object_file: ObjectFile, name: str, home: str, options: Options) -> 
                             message=failure.problem.what)
         for failure in made.failures
     ]  # fmt: skip
-    rows, logs = _verdicts(bundle, home, options)
+    unkept: list[verify.NotKept] = []
+    rows, logs = _verdicts(bundle, home, options, unkept)
     reasons, results = _told((*rows, *failed), bundle, object_file.path, options, logs)
-    said = (*made.warnings, *(str(failure.problem) for failure in made.failures))
-    return Judged((*rows, *failed), said, reasons=reasons, results=results)
+    said = (*made.warnings, *map(str, (*(failure.problem for failure in made.failures), *unkept)))
+    status = max([OK, *(problem.status for problem in unkept)])
+    return Judged((*rows, *failed), said, status, reasons, results)
 
 
-def _verdicts(bundle: Bundle, home: str, options: Options) -> tuple[list[Verdict], dict[Verdict, bytes]]:
-    """The kernel's verdicts; where no logs are kept and reasons are wanted, the logs of refused programs."""
+def _verdicts(
+    bundle: Bundle, home: str, options: Options, unkept: list[verify.NotKept]
+) -> tuple[list[Verdict], dict[Verdict, bytes]]:
+    """The kernel's verdicts; where no logs are kept and reasons are wanted, the logs of refused programs.
+    unkept: gets why files could not be written."""
     if options.log_dir is not None:
-        rows = verify.verify(bundle, mode=options.log, folder=options.log_dir / home, again=True)
+        try:
+            rows = verify.verify(bundle, mode=options.log, folder=options.log_dir / home, again=True)
+        except verify.NotKept as problem:
+            unkept.append(problem)
+            rows = problem.results
         return [_naming_type(row, options) for row in rows], {}
     logs: dict[Verdict, bytes] = {}
 

@@ -79,13 +79,15 @@ def _verify(given: argparse.Namespace) -> int:
     import json
 
     from . import table, verdict, workers
-    from .verify import verify
+    from .verify import NotKept, verify
 
-    def judge(index: int) -> list[verdict.Verdict] | tuple[str, int]:
+    def judge(index: int) -> tuple[list[verdict.Verdict], str, int]:
         try:
-            return verify(bundle.read(given.bundles[index]), mode=given.log, again=given.again)
+            return verify(bundle.read(given.bundles[index]), mode=given.log, again=given.again), "", errors.OK
+        except NotKept as problem:
+            return problem.results, str(problem), problem.status
         except Problem as problem:
-            return str(problem), problem.status
+            return [], str(problem), problem.status
 
     status = errors.OK
     numbers = list(range(len(given.bundles)))
@@ -95,12 +97,12 @@ def _verify(given: argparse.Namespace) -> int:
         result = found[number]
         if isinstance(result, workers.Crash):
             problem = Problem(f"its worker ended with {result.how}", where=given.bundles[number])
-            result = str(problem), problem.status
-        if isinstance(result, tuple):
-            print(result[0], file=sys.stderr)
-            status = max(status, result[1])
-        else:
-            verdicts += result
+            result = [], str(problem), problem.status
+        rows, said, its_status = result
+        verdicts += rows
+        status = max(status, its_status)
+        if said:
+            print(said, file=sys.stderr)
     if given.json:
         print(json.dumps(verdict.to_json(verdicts), indent=2))
     else:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Optional
+from typing import Optional, Tuple
 
 from . import hints, kernel, maps, privileges, verdict
 from .bundle import Bundle, Program
@@ -26,7 +26,16 @@ from .verdict import Verdict
 
 ERROR = "error"  # the verdict of a program that could not be tried
 
-_Judge = Callable[[Program, Verdict, Optional[Path], str], Verdict]
+_Judge = Callable[[Program, Verdict, str], Tuple[Verdict, Optional[bytes]]]
+
+
+class NotKept(Problem):
+    """A file could not be written; the kernel's verdicts are there all the same."""
+
+    def __init__(self, problem: Problem, results: list[Verdict]):
+        super().__init__(problem.what, where=problem.where, help=problem.help, status=problem.status)
+        self.results = results
+
 
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.]{0,99}")
 
@@ -48,7 +57,7 @@ def verify(
     (cached), unless again. beside: a name; what is kept goes to a folder of that name there, as
     <beside>.json, and touches no other verdict. One program's
     failure does not stop the others, but a map that cannot be made or an extern that cannot be found
-    stops all, as with libbpf. Problem where a file cannot be written.
+    stops all, as with libbpf. NotKept where a file cannot be written: after all programs were tried.
     """
     bundle, note = _sized(bundle)
     release = os.uname().release
@@ -68,15 +77,20 @@ def verify(
         for program in bundle.programs
     ]
     if home is None:
-        with _judging(bundle, heard) as judge:
-            log_mode = "none" if heard is None else mode
-            return [judge(program, blank, None, log_mode) for program, blank in zip(bundle.programs, blanks)]  # noqa: B905
+        rows = []
+        with _judging(bundle) as judge:
+            for program, blank in zip(bundle.programs, blanks):  # noqa: B905
+                row, log = judge(program, blank, "none" if heard is None else mode)
+                rows.append(row)
+                if heard is not None and log is not None:
+                    heard(row, log)
+        return rows
 
     place, file = _place(home, release, beside)
     earlier = {} if again else {(row.program, row.section): row for row in verdict.read(file)}
     surroundings = _surroundings(bundle.license, mode, kernel.running())
     fingerprints = Fingerprints(bundle)
-    results = []
+    results, unkept = [], None
     with _judging(bundle) as judge:
         for program, blank, name in zip(bundle.programs, blanks, log_names(bundle.programs)):  # noqa: B905
             path = None if mode == "none" else place / name
@@ -84,15 +98,23 @@ def verify(
             old = earlier.get((program.name, program.section))
             if old is not None and key and old.key == key and _stands(old, path):
                 results.append(_taken_over(old, blank, path))
-            else:
-                results.append(judge(program, dataclasses.replace(blank, key=key), path, mode))
+                continue
+            row, log = judge(program, dataclasses.replace(blank, key=key), mode)
+            try:
+                results.append(row if path is None or log is None else _with_log(row, log, path))
+            except Problem as problem:
+                unkept = problem
+                results.append(dataclasses.replace(row, key=""))  # not to be taken over
     try:
         write_whole(file, verdict.encode(results))
-    except Problem:
+    except Problem as problem:
         if not all(row.cached for row in results):  # what stands there says the same
-            raise
+            unkept = problem
     else:
-        _remove_others(place, results)
+        if unkept is None:
+            _remove_others(place, results)
+    if unkept is not None:
+        raise NotKept(unkept, results)
     return results
 
 
@@ -126,13 +148,13 @@ def _place(home: Path, release: str, beside: str) -> tuple[Path, Path]:
 
 
 @contextmanager
-def _judging(bundle: Bundle, heard: Callable[[Verdict, bytes], object] | None = None) -> Iterator[_Judge]:
-    """Gives a function that loads a program and lets it go again; the object is opened when it is first
-    called, once."""
+def _judging(bundle: Bundle) -> Iterator[_Judge]:
+    """Gives a function that loads a program and lets it go again: its verdict and its log, None where it
+    could not be tried. The object is opened when it is first called, once."""
     with ExitStack() as stack:
         opening: list[Object | Problem] = []
 
-        def judge(program: Program, blank: Verdict, path: Path | None, mode: str) -> Verdict:
+        def judge(program: Program, blank: Verdict, mode: str) -> tuple[Verdict, bytes | None]:
             try:
                 if not opening:
                     opening.append(_opened(bundle, stack))
@@ -144,13 +166,10 @@ def _judging(bundle: Bundle, heard: Callable[[Verdict, bytes], object] | None = 
             except Problem as error:
                 message = f"{error.what}; {error.help}" if error.help else error.what
                 name = error.errno if isinstance(error, KernelError) else None
-                return dataclasses.replace(blank, errno=name, message=message)
+                return dataclasses.replace(blank, errno=name, message=message), None
             if attempt.fd is not None:
                 os.close(attempt.fd)
-            row = _row(attempt, blank, path)
-            if heard is not None:
-                heard(row, attempt.log)
-            return row
+            return _row(attempt, blank), attempt.log
 
         try:
             yield judge
@@ -175,10 +194,13 @@ def _sized(bundle: Bundle) -> tuple[Bundle, str]:
     return dataclasses.replace(bundle, maps=sized), note
 
 
-def _row(attempt: Attempt, blank: Verdict, path: Path | None) -> Verdict:
-    """The verdict on one program; its log goes to path."""
-    if path is not None:
-        write_whole(path, attempt.log)
+def _with_log(row: Verdict, log: bytes, path: Path) -> Verdict:
+    """row, and its log in the file path."""
+    write_whole(path, log)
+    return dataclasses.replace(row, log=_shown(path), log_sha256=_sha256(log))
+
+
+def _row(attempt: Attempt, blank: Verdict) -> Verdict:
     info = attempt.info
     return dataclasses.replace(
         blank,
@@ -188,10 +210,8 @@ def _row(attempt: Attempt, blank: Verdict, path: Path | None) -> Verdict:
         xlated_bytes=info.xlated_bytes if info else None,
         jited_bytes=info.jited_bytes if info else None,
         tag=info.tag if info else None,
-        log=_shown(path),
         message=attempt.message,
         note="; ".join(filter(None, [attempt.note, blank.note])),
-        log_sha256=None if path is None else _sha256(attempt.log),
     )
 
 

@@ -20,7 +20,7 @@ import insns
 from bpfline_loader import kernel, privileges
 from bpfline_loader.bundle import Bundle, Program
 from bpfline_loader.errors import Problem
-from bpfline_loader.verify import log_names, verify
+from bpfline_loader.verify import NotKept, log_names, verify
 from insns import program
 
 GOOD, BAD = program(insns.accepted(2), "good"), program(insns.refused(1), "bad")
@@ -119,6 +119,20 @@ def test_other_settings_of_the_jit_are_verified_again(
     assert verify(bundle(tmp_path))[0].cached
     setting.write_text("2\n")
     assert not verify(bundle(tmp_path))[0].cached
+
+
+@pytest.mark.kernel
+def test_a_log_that_cannot_be_written_costs_no_verdict_and_is_no_cached_one(tmp_path: Path) -> None:
+    in_its_way = place(tmp_path) / "good.log" / "mine"
+    in_its_way.mkdir(parents=True)
+    with pytest.raises(NotKept, match="cannot be written") as raised:
+        verify(bundle(tmp_path))
+    found = {row.program: (row.verdict, row.log) for row in raised.value.results}
+    assert found["good"] == ("accepted", None) and found["bad"][0] == "refused" and found["bad"][1]
+    in_its_way.rmdir()
+    in_its_way.parent.rmdir()
+    again = {row.program: (row.cached, bool(row.log)) for row in verify(bundle(tmp_path))}
+    assert again == {"good": (False, True), "bad": (True, True)}
 
 
 @pytest.mark.kernel
