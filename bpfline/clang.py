@@ -170,7 +170,8 @@ def _user_flags(project: Project, unit: Unit) -> list[str]:
         *ours.cflags,
         *its.cflags,
     ]
-    return [*_target_arch(own), *own, f"-I{BUILD / VMLINUX}"]
+    # A system header: what a newer kernel has its bpftool write makes older compilers warn, for nothing.
+    return [*_target_arch(own), *own, f"-isystem{BUILD / VMLINUX}"]
 
 
 # platform.machine() -> what bpf/bpf_tracing.h wants to know of the machine whose registers it reads
