@@ -64,11 +64,6 @@ class Object:
         self._maps = MapSet(bundle, self._btf_fd)
         self._maps.create(present, lambda: self._btf, self._hold)
         self.notes += self._maps.notes
-        self._callbacks = {
-            callback.program: (callback, value)
-            for value in self._maps.values.values()
-            for callback in value.callbacks
-        }
 
     @property
     def map_fds(self) -> Mapping[str, int]:
@@ -180,8 +175,8 @@ class Object:
         return expected, Target(found.type_id, self._module(found.btf_id))
 
     def _callback(self, program: Program) -> tuple[int, Target]:
-        if program.name in self._callbacks:
-            callback, value = self._callbacks[program.name]
+        if program.name in self._maps.callbacks:
+            callback, value = self._maps.callbacks[program.name]
             return callback.index, Target(callback.type_id, self._module(value.btf_id))
         for wanted in self._bundle.maps:
             if wanted.struct_ops is not None and program.name in dict(wanted.struct_ops.functions).values():
