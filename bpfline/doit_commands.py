@@ -243,9 +243,9 @@ class Run(_InProject, cmd_run.Run):
                 compile.write_compile_commands(pipeline.project)
             rest = self._judge_rest(pipeline, args) if self.verify_options else {}
             untried = self._untried(pipeline, args) if self.verify_options else []
-            bundles = self._bundles(pipeline, chosen) if asked and status == OK else []
+            bundles, others = self._bundles(pipeline, chosen) if asked and status == OK else ([], {})
         if self.verify_options:
-            status = max(status, self._judge(pipeline, untried, rest))
+            status = max(status, ExitStatus.status, self._judge(pipeline, untried, rest))
             if pipeline.constants:
                 from . import set_option
 
@@ -266,7 +266,7 @@ class Run(_InProject, cmd_run.Run):
             loaded = [f"{bundle.object}/{program.name}" for bundle in bundles for program in bundle.programs]
             for warning in warnings_of_programs(pipeline.project.settings, loaded, objects):
                 say(warning)
-            status = run.run(bundles, seconds=params["for_"])
+            status = run.run(bundles, seconds=params["for_"], others=others.__getitem__)
         return status
 
     def _asked_by_name(self) -> bool:
@@ -279,20 +279,33 @@ class Run(_InProject, cmd_run.Run):
         return next((word for word in words if word.startswith("-") or "=" not in word), "") == "run"
 
     def _judge_rest(self, pipeline: Any, args: list[str]) -> dict[str, Any]:
-        """Verify what could be made of objects that were to be verified and could not be built as a whole;
-        gives their bundles."""
+        """Verify what could be made of objects that were to be verified and could not be built as a whole,
+        and those whose programs extend theirs; gives the bundles of the former."""
+        from . import pipeline as pipeline_
         from . import unmade
 
         bundles = {}
-        for source in pipeline.unmade:
-            if not _to_be_verified(source, args):
+        judged = {row.object for row in pipeline.verdicts}
+        for source in pipeline.project.sources:
+            if source.object in judged or not _to_be_verified(source, args):
                 continue
-            with suppress(Problem):  # of the object as a whole: its audit said so
-                found = unmade.judge(
-                    pipeline.project, source, pipeline.constants, log=pipeline.log, again=pipeline.again
-                )
-                pipeline.verdicts += found.verdicts
-                bundles[source.object] = found.bundle
+            if source in pipeline.unmade:
+                with suppress(Problem):  # of the object as a whole: its audit said so
+                    found = unmade.judge(
+                        *(pipeline.project, source, pipeline.constants),
+                        log=pipeline.log,
+                        again=pipeline.again,
+                        others=pipeline.other,
+                    )
+                    pipeline.verdicts += found.verdicts
+                    bundles[source.object] = found.bundle
+            elif source.extended and f"config:{source.object}" in ExitStatus.made:
+                try:
+                    pipeline_.verify_object(source)
+                except Problem as problem:
+                    say(str(problem))
+                    ExitStatus.problems[f"verify:{source.object}"] = problem
+                    ExitStatus.status = max(ExitStatus.status, problem.status)
         return bundles
 
     def _untried(self, pipeline: Any, args: list[str]) -> list[Any]:
@@ -317,10 +330,9 @@ class Run(_InProject, cmd_run.Run):
         gate.show(judged, results, as_json=self.verify_options["json"])
         return max(judged.status, report.write(results, report.FOLDER))
 
-    def _bundles(self, pipeline: Any, chosen: str | None) -> list[Any]:
-        """What a run loads, read while no other build can change it."""
-        from bpfline_loader import bundle
-
+    def _bundles(self, pipeline: Any, chosen: str | None) -> tuple[list[Any], dict[str, Any]]:
+        """What a run loads, and by name the objects whose programs those extend; read while no other build
+        can change them."""
         sources = [source for source in pipeline.project.sources if chosen in (None, source.object)]
         if not sources:
             raise SettingsError(
@@ -328,16 +340,13 @@ class Run(_InProject, cmd_run.Run):
                 where=pipeline.project.settings.sources,
                 help="write one: prog.c",
             )
-        bundles = [bundle.read(source.folder) for source in sources]
+        extended = {name for source in sources for name in source.extended}
+        others = [source for source in pipeline.project.sources if source.object in extended]
         if pipeline.constants:
             from . import set_option
 
-            set_option.check(pipeline.constants, [source.object_file for source in sources])
-            bundles = [
-                set_option.bundle(pipeline.project, source, pipeline.constants, read)
-                for source, read in zip(sources, bundles, strict=True)
-            ]
-        return bundles
+            set_option.check(pipeline.constants, [source.object_file for source in (*sources, *others)])
+        return [*map(pipeline.bundle, sources)], {each.object: pipeline.bundle(each) for each in others}
 
 
 def _to_be_verified(source: Source, args: list[str]) -> bool:

@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from bpfline_loader.btf import Btf, BtfError, Kind
 from bpfline_loader.bundle import Bundle, Program
@@ -25,13 +26,17 @@ from .settings import FILE, ObjectSettings, ProgramSettings
 _EXCEPTION_CALLBACK = "exception_callback:"  # __exception_cb() of bpf_experimental.h
 
 
+Row = TypeVar("Row")
+
+
 @dataclass(frozen=True)
 class Failure:
-    """A program that the bundle lacks, and why; the others are in it."""
+    """A program that the bundle lacks, and why; the others are in it. place: the program's among all."""
 
     program: str
     section: str
     problem: Problem
+    place: int
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,13 @@ class Spec:
     bundle: Bundle
     warnings: tuple[str, ...]
     failures: tuple[Failure, ...]
+
+    def in_order(self, rows: Iterable[Row], failed: Iterable[Row]) -> tuple[Row, ...]:
+        """What was found of the bundle's programs and of the failures, in the order of the programs."""
+        found = list(rows)
+        for failure, row in zip(self.failures, failed, strict=True):
+            found.insert(failure.place, row)
+        return tuple(found)
 
 
 @dataclass(frozen=True)
@@ -118,7 +130,8 @@ def _spec(
             programs.append(_program(section, entry, kind, linked, tables))
         except Problem as problem:
             # Its traceback would hold on to this frame, and to the whole object.
-            failures.append(Failure(entry.name, section.name, problem.with_traceback(None)))
+            place = len(programs) + len(failures)
+            failures.append(Failure(entry.name, section.name, problem.with_traceback(None), place))
         else:
             warnings += audit.unrelocated(linked, where)
     callbacks_loaded = struct_ops.loaded(maps.maps)
@@ -138,7 +151,21 @@ def _spec(
         maps=maps.maps,
         externs=maps.externs,
     )
-    return Spec(bundle, warnings + audit.not_loaded(object_file, maps.maps, source), tuple(failures))
+    warnings += audit.not_loaded(object_file, maps.maps, source)
+    if not failures:
+        warnings += _extends_nothing(tables, bundle)
+    return Spec(bundle, warnings, tuple(failures))
+
+
+def _extends_nothing(tables: _Tables, bundle: Bundle) -> tuple[str, ...]:
+    """A warning where the object's target is that of no program: its object is built first all the same."""
+    target = tables.object.target
+    if target is None or any(each.target == target for each in bundle.programs):
+        return ()
+    return (
+        f"{FILE}: warning: tool.bpfline.object.{tables.name}.target is '{target}', and no program of "
+        f'{tables.name} is for it\n  help: a target is for SEC("freplace/FUNCTION")',
+    )
 
 
 def _entries(

@@ -37,7 +37,6 @@ def _why(source: Source, problems: Mapping[str, Problem]) -> str:
 
 
 def _makes(task: str, source: Source) -> bool:
-    """Whether what a task makes goes into the object, or into those whose programs it extends."""
+    """Whether what a task makes goes into the object."""
     stage, _, name = task.partition(":")
-    needed = (source.object, *source.extended)
-    return stage == "vmlinux" or name in needed or name.startswith(tuple(f"{each}/" for each in needed))
+    return stage == "vmlinux" or name == source.object or name.startswith(f"{source.object}/")

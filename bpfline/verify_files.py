@@ -171,9 +171,10 @@ def _object(object_file: ObjectFile, name: str, home: str, options: Options) -> 
         for failure in made.failures
     ]  # fmt: skip
     rows, logs = _verdicts(bundle, home, options)
-    reasons, results = _told((*rows, *failed), bundle, object_file.path, options, logs)
+    every = made.in_order(rows, failed)
+    reasons, results = _told(every, bundle, object_file.path, options, logs)
     said = (*made.warnings, *(str(failure.problem) for failure in made.failures))
-    return Judged((*rows, *failed), said, reasons=reasons, results=results)
+    return Judged(every, said, reasons=reasons, results=results)
 
 
 def _verdicts(bundle: Bundle, home: str, options: Options) -> tuple[list[Verdict], dict[Verdict, bytes]]:

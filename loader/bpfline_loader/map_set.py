@@ -73,8 +73,9 @@ class MapSet:
         for each in value.callbacks:
             earlier, _ = taken.setdefault(each.program, (each, value))
             if (earlier.type_id, earlier.index) != (each.type_id, each.index):
+                both = f"{each.member}, and {earlier.member} already"
                 raise KernelError(
-                    f"map {wanted.name}: program {each.program} is {each.member}, and {earlier.member} already",
+                    f"map {wanted.name}: program {each.program} is {both}",
                     errno="EINVAL",
                     where=wanted.name,
                     help="write a program for each member",

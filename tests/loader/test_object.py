@@ -465,7 +465,7 @@ def test_freplace_is_loaded_for_the_function_of_a_program_of_its_object() -> Non
     [
         (None, "nothing says in which program"),
         ("gone", "no target program gone"),
-        ("id:0", "target program: ENOENT"),
+        ("id:0", "its target program id:0 is no program's id"),
     ],
 )
 def test_freplace_without_its_target_says_what_is_missing(target: str | None, words: str) -> None:
