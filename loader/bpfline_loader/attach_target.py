@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from . import bpf, bpf_btf, hints, kernel_btf
 from .btf import Btf, Kind
@@ -93,12 +94,18 @@ def opened(words: str) -> int:
     else:
         opening = functools.partial(bpf.obj_get, words)
     try:
-        return opening()
+        fd = opening()
     except OSError as error:
         name = errno_name(error.errno or 0)
         raise KernelError(
             f"its target program {words} cannot be had: {name}", errno=name, help=hints.explain(name)
         ) from None
+    if "bpf-prog" not in str(
+        Path(f"/proc/self/fd/{fd}").readlink()
+    ):  # "anon_inode:bpf-prog", of bpf_prog_new_fd()
+        os.close(fd)
+        raise KernelError(f"its target program {words} is no program, but a map or a link", errno="EINVAL")
+    return fd
 
 
 def _id(words: str) -> int:

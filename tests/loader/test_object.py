@@ -13,11 +13,13 @@ import resource
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 import insns
+import libbpf_side
 from bpf_objects import GPL, HEADERS, compile_bpf
 from bpfline import elf, parts, spec
 from bpfline.settings import ObjectSettings
@@ -33,6 +35,7 @@ from bpfline_loader import (
     privileges,
     run,
 )
+from bpfline_loader.bpffs import Pins
 from bpfline_loader.btf import Btf
 from bpfline_loader.btf_types import essential_name
 from bpfline_loader.bundle import Bundle, Extern, Map, read
@@ -474,6 +477,21 @@ def test_freplace_without_its_target_says_what_is_missing(target: str | None, wo
     assert rows["target"].verdict == "accepted"
     assert rows["replacing"].verdict == "error"
     assert words in rows["replacing"].message
+
+
+def test_a_pinned_map_is_no_target(tmp_path: Path) -> None:
+    def verified() -> list[tuple[str | None, str]]:
+        libbpf_side.private_bpffs(tmp_path)
+        bundle = bundle_of(HASH % (INTS + "__uint(pinning, 1);") + TC % "prog")
+        with ExitStack() as stack:
+            pins = Pins(stack)
+            pins.pin(bundle, stack.enter_context(opened(bundle)).map_fds, ())
+        assert Path("/sys/fs/bpf/table").exists()
+        rows = verify(bundle_of(FREPLACE, target="/sys/fs/bpf/table"))
+        return [(row.errno, row.message) for row in rows if row.type == "ext"]
+
+    words = "its target program /sys/fs/bpf/table is no program, but a map or a link"
+    assert insns.in_child(verified) == [("EINVAL", words)]
 
 
 # A congestion control whose struct has members that no kernel has; more: further ones of ours.
