@@ -100,9 +100,8 @@ def opened(words: str) -> int:
         raise KernelError(
             f"its target program {words} cannot be had: {name}", errno=name, help=hints.explain(name)
         ) from None
-    if "bpf-prog" not in str(
-        Path(f"/proc/self/fd/{fd}").readlink()
-    ):  # "anon_inode:bpf-prog", of bpf_prog_new_fd()
+    kind = Path(f"/proc/self/fd/{fd}").readlink()  # "anon_inode:bpf-prog", of bpf_prog_new_fd()
+    if "bpf-prog" not in kind.name:
         os.close(fd)
         raise KernelError(f"its target program {words} is no program, but a map or a link", errno="EINVAL")
     return fd

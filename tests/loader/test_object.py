@@ -468,6 +468,7 @@ def test_freplace_is_loaded_for_the_function_of_a_program_of_its_object() -> Non
     [
         (None, "nothing says in which program"),
         ("gone", "no target program gone"),
+        ("gone/prog", "its target object gone: prog: there is no object gone beside it"),
         ("id:0", "its target program id:0 is no program's id"),
     ],
 )
