@@ -141,10 +141,13 @@ def unrelocated(linked: Linked, where: Places) -> tuple[str, ...]:
     )
 
 
-def entry(functions: Functions, section: Section, settings: ObjectSettings, source: str, name: str) -> Symbol:
+def entry(
+    functions: Functions, section: Section, settings: ObjectSettings, source: str, table: str | None
+) -> Symbol:
     """Where the program of .text starts: not always at 0, for clang keeps the order of the source.
 
-    name: the object's. It is the function that settings name, else the only one that none uses.
+    table: the settings' for the object, None where no project is. It is the function that settings name,
+    else the only one that none uses.
     """
     keys = sorted(key for key in functions.symbols if key[0] == section.index)
     names = [functions.symbols[key].name for key in keys]
@@ -165,14 +168,17 @@ def entry(functions: Functions, section: Section, settings: ObjectSettings, sour
         if roots
         else "has only functions that call each other: " + ", ".join(names),
         where=source,
-        help=f'name the one to start at: entry = "..." in [tool.bpfline.object."{name}"]',
+        help=f'name the one to start at: entry = "..." in {table}'
+        if table
+        else "give each program its SEC()",
     )
 
 
 def license_of(
-    object_file: ObjectFile, settings: ObjectSettings, source: str, name: str
+    object_file: ObjectFile, settings: ObjectSettings, source: str, table: str | None
 ) -> tuple[str, tuple[str, ...]]:
-    """(license, warnings) of the object name: the object's own, else that of the settings, else none."""
+    """(license, warnings): the object's own, else that of the settings, else none. table: the settings' for
+    the object, None where no project is."""
     section = object_file.by_name.get(LICENSE)
     if section is not None:
         return section.data.split(b"\0", 1)[0].decode(errors="replace"), ()
@@ -180,8 +186,8 @@ def license_of(
         return settings.license, ()
     return "", (
         f"{printable(source)}: warning: has no license: the kernel will refuse its GPL-only helpers\n"
-        '  help: char LICENSE[] SEC("license") = "GPL"; or license = "GPL" in '
-        f'[tool.bpfline.object."{printable(name)}"]',
+        '  help: char LICENSE[] SEC("license") = "GPL";'
+        + (f' or license = "GPL" in {table}' if table else ""),
     )
 
 

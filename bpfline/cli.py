@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -109,11 +110,14 @@ def _verify_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-j", "--jobs", type=_jobs, metavar="N", help="worker processes (one per processor)")
 
 
+def _whole(text: str, least: int, what: str) -> int:
+    if not re.fullmatch("[0-9]{1,9}", text) or int(text) < least:
+        raise argparse.ArgumentTypeError(f"'{text}' is not {what}: {least} or more")
+    return int(text)
+
+
 def _jobs(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise ValueError
-    return value
+    return _whole(text, 1, "a number of workers")
 
 
 def _cost(args: argparse.Namespace) -> int:
@@ -133,10 +137,7 @@ def _cost_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _rows(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise ValueError
-    return value
+    return _whole(text, 0, "a number of rows")
 
 
 def _compare(args: argparse.Namespace) -> int:

@@ -10,10 +10,10 @@ from __future__ import annotations
 import difflib
 import re
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from bpfline_loader.btf import COMPOSITES, Btf, Kind, Type
+from bpfline_loader.btf import COMPOSITES, Btf, Kind, Member, Type
 
 from .datasec import Variable
 from .errors import SettingsError
@@ -109,17 +109,30 @@ def _follow(btf: Btf, name: str, variable: Variable, path: Sequence[str]) -> tup
 
 
 def _member(btf: Btf, name: str, found: Type, offset: int, wanted: str) -> tuple[Type, int]:
-    members = btf.members(found.id) if found.kind in COMPOSITES else []
-    for member in members:
+    members = list(_members(btf, found, offset * 8, set())) if found.kind in COMPOSITES else []
+    for member, bits in members:
         if member.name == wanted:
-            if member.bit_size or member.bit_offset % 8:
+            if member.bit_size or bits % 8:
                 raise SettingsError(f"{name} is a bit-field, which cannot be set")
-            return btf.resolve(member.type), offset + member.bit_offset // 8
-    near = difflib.get_close_matches(wanted, [member.name for member in members])
+            return btf.resolve(member.type), bits // 8
+    near = difflib.get_close_matches(wanted, [member.name for member, _ in members])
     raise SettingsError(
         f"{name}: {btf.describe(found.id)} has no member {wanted}",
         help="near it: " + ", ".join(near) if near else "",
     )
+
+
+def _members(btf: Btf, found: Type, bits: int, seen: set[int]) -> Iterator[tuple[Member, int]]:
+    """The members of a struct or union that begins at bits, each with where it begins; of a member without
+    a name its own, as in C, where no type can be there twice. Damaged BTF may lead in circles: seen."""
+    seen.add(found.id)
+    for member in btf.members(found.id):
+        at = bits + member.bit_offset
+        inner = btf.resolve(member.type)
+        if member.name or inner.kind not in COMPOSITES:
+            yield member, at
+        elif inner.id not in seen:
+            yield from _members(btf, inner, at, seen)
 
 
 def _encoded(btf: Btf, name: str, found: Type, value: Value) -> bytes:
@@ -169,8 +182,13 @@ def _enum(btf: Btf, name: str, found: Type, value: Value) -> bytes:
             f"{name}: {btf.describe(found.id)} has no {value!r}",
             help=f"near it: {names}" if near else f"it has {names}, or write a number",
         )
-    # Whether it is signed was not written down before Linux 6.0: a negative number says so itself.
-    return _packed(btf, name, found, number, found.kflag or number < 0)
+    if found.kflag:
+        return _packed(btf, name, found, number, True)
+    # Whether it is signed was not written down before Linux 6.0 (clang 16): a negative number says so itself.
+    bits = found.size_or_type * 8
+    if not -(1 << bits - 1) <= number < 1 << bits:
+        raise _too_large(btf, name, found, number, f"{-(1 << bits - 1)} to {(1 << bits) - 1}")
+    return _packed(btf, name, found, number, number < 0)
 
 
 def _packed(btf: Btf, name: str, found: Type, number: int, signed: bool) -> bytes:
@@ -178,10 +196,12 @@ def _packed(btf: Btf, name: str, found: Type, number: int, signed: bool) -> byte
     try:
         return number.to_bytes(size, "little" if btf.byteorder == "little" else "big", signed=signed)
     except OverflowError:
-        raise SettingsError(
-            f"{name}: {number} does not fit into {btf.describe(found.id)}",
-            help=f"it holds {_range(size, signed)}",
-        ) from None
+        raise _too_large(btf, name, found, number, _range(size, signed)) from None
+
+
+def _too_large(btf: Btf, name: str, found: Type, number: int, holds: str) -> SettingsError:
+    what = f"{name}: {number} does not fit into {btf.describe(found.id)}"
+    return SettingsError(what, help=f"it holds {holds}")
 
 
 def _range(size: int, signed: bool) -> str:

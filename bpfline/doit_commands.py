@@ -243,13 +243,14 @@ class Run(_InProject, cmd_run.Run):
                 compile.write_compile_commands(pipeline.project)
             rest = self._judge_rest(pipeline, args) if self.verify_options else {}
             untried = self._untried(pipeline, args) if self.verify_options else []
-            bundles = []
+            bundles: list[Any] = []
+            others: dict[str, Any] = {}
             if asked and status == OK:
                 from . import running
 
-                bundles = running.bundles(pipeline.project, chosen, pipeline.constants)
+                bundles, others = running.bundles(pipeline, chosen)
         if self.verify_options:
-            status = max(status, self._judge(pipeline, untried, rest))
+            status = max(status, ExitStatus.status, self._judge(pipeline, untried, rest))
             if pipeline.constants:
                 from . import set_option
 
@@ -265,7 +266,7 @@ class Run(_InProject, cmd_run.Run):
             found = sorted(pipeline.costs, key=lambda each: each.verdict.object)
             status = max(status, cost.show(found, self.cost_options))
         if bundles:
-            status = running.run(pipeline.project, bundles, seconds=params["for_"])
+            status = running.run(pipeline.project, bundles, seconds=params["for_"], others=others.__getitem__)
         return status
 
     def _asked_by_name(self) -> bool:
@@ -278,20 +279,33 @@ class Run(_InProject, cmd_run.Run):
         return next((word for word in words if word.startswith("-") or "=" not in word), "") == "run"
 
     def _judge_rest(self, pipeline: Any, args: list[str]) -> dict[str, Any]:
-        """Verify what could be made of objects that were to be verified and could not be built as a whole;
-        gives their bundles."""
+        """Verify what could be made of objects that were to be verified and could not be built as a whole,
+        and those whose programs extend theirs; gives the bundles of the former."""
+        from . import pipeline as pipeline_
         from . import unmade
 
         bundles = {}
-        for source in pipeline.unmade:
-            if not _to_be_verified(source, args):
+        judged = {row.object for row in pipeline.verdicts}
+        for source in pipeline.project.sources:
+            if source.object in judged or not _to_be_verified(source, args):
                 continue
-            with suppress(Problem):  # of the object as a whole: its audit said so
-                found = unmade.judge(
-                    pipeline.project, source, pipeline.constants, log=pipeline.log, again=pipeline.again
-                )
-                pipeline.verdicts += found.verdicts
-                bundles[source.object] = found.bundle
+            if source in pipeline.unmade:
+                with suppress(Problem):  # of the object as a whole: its audit said so
+                    found = unmade.judge(
+                        *(pipeline.project, source, pipeline.constants),
+                        log=pipeline.log,
+                        again=pipeline.again,
+                        others=pipeline.other,
+                    )
+                    pipeline.verdicts += found.verdicts
+                    bundles[source.object] = found.bundle
+            elif source.extended and f"config:{source.object}" in ExitStatus.made:
+                try:
+                    pipeline_.verify_object(source)
+                except Problem as problem:
+                    say(str(problem))
+                    ExitStatus.problems[f"verify:{source.object}"] = problem
+                    ExitStatus.status = max(ExitStatus.status, problem.status)
         return bundles
 
     def _untried(self, pipeline: Any, args: list[str]) -> list[Any]:

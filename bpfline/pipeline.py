@@ -12,12 +12,14 @@ import functools
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bpfline_loader import bundle as bundle_
+from bpfline_loader.bundle import Bundle
 
 from . import (
     __version__,
@@ -37,7 +39,7 @@ from . import (
 )
 from .errors import Problem
 from .inputs import digest_of
-from .progress import Progress
+from .progress import ExitStatus, Progress
 from .project import Project, Source, Unit
 from .step import Done, Step, task
 from .terminal import say
@@ -71,6 +73,28 @@ class Pipeline:
     as_json: bool = False
     taken: Taken | None = None
     unmade: list[Source] = field(default_factory=list)
+
+    def bundle(self, source: Source) -> Bundle:
+        """What was built of source, with the values of --set."""
+        built = bundle_.read(source.folder)
+        if not self.constants:
+            return built
+        from . import set_option
+
+        return set_option.bundle(self.project, source, self.constants, built)
+
+    def other(self, name: str) -> Bundle:
+        """The bundle of the object name, whose program another object extends: as far as it could be made,
+        for that program may be in it. Problem where nothing could."""
+        source = next((each for each in self.project.sources if each.object == name), None)
+        if source is not None and f"config:{name}" in ExitStatus.made:
+            return self.bundle(source)
+        if source is not None and source in self.unmade:
+            from . import unmade
+
+            with suppress(Problem):  # of the object as a whole: its audit said so
+                return unmade.made_of(self.project, source, self.constants).bundle
+        raise Problem("could not be built")
 
 
 PIPELINE = Pipeline(Project(Path.cwd()))
@@ -263,23 +287,20 @@ def task_verify() -> Iterator[Task]:
         yield {
             "name": source.object,
             "doc": f"the programs of {source.object} go through the kernel's verifier",
-            "actions": [Step((), lambda: None, lambda source=source: _verify(source))],
+            "actions": [Step((), lambda: None, lambda source=source: verify_object(source))],
             "task_dep": _bundles(source),
             "uptodate": [False],  # the loader knows better what has changed: the kernel, say
         }
 
 
-def _verify(source: Source) -> Done:
+def verify_object(source: Source) -> Done:
     """A refusal is a verdict, not a failed task: what doit calls failed it would forget."""
     from bpfline_loader.verify import NotKept, verify  # a build has no use for it
 
-    bundle = bundle_.read(source.folder)
-    if PIPELINE.constants:
-        from . import set_option
-
-        bundle = set_option.bundle(PIPELINE.project, source, PIPELINE.constants, bundle)
     try:
-        PIPELINE.verdicts += verify(bundle, mode=PIPELINE.log, again=PIPELINE.again)
+        PIPELINE.verdicts += verify(
+            PIPELINE.bundle(source), mode=PIPELINE.log, again=PIPELINE.again, others=PIPELINE.other
+        )
     except NotKept as problem:
         PIPELINE.verdicts += problem.results
         raise

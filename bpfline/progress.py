@@ -16,11 +16,14 @@ from .terminal import say
 class ExitStatus:
     """Mixed into every reporter, because a reporter hears of every failure.
 
-    status: the exit status that the failures so far ask for. problems: by the names of their tasks.
+    status: the exit status that the failures so far ask for. problems: by the names of their tasks. made:
+    the names of the tasks that were done, or needed not to be.
     """
 
     status = OK
     problems: dict[str, Problem] = {}  # noqa: RUF012 - of the process, as the status
+
+    made: set[str] = set()  # noqa: RUF012
 
     @staticmethod
     def count(task: Any, fail: BaseFail) -> None:
@@ -33,6 +36,14 @@ class ExitStatus:
     def add_failure(self, task: Any, fail: BaseFail) -> None:
         self.count(task, fail)
         super().add_failure(task, fail)  # type: ignore[misc]  # the reporter's
+
+    def add_success(self, task: Any) -> None:
+        self.made.add(task.name)
+        super().add_success(task)  # type: ignore[misc]
+
+    def skip_uptodate(self, task: Any) -> None:
+        self.made.add(task.name)
+        super().skip_uptodate(task)  # type: ignore[misc]
 
     def runtime_error(self, message: str) -> None:
         ExitStatus.status = UNABLE
@@ -53,6 +64,7 @@ class Progress(ExitStatus, ConsoleReporter):
             say(f".  {task.title()}" + (f"  ({printable(why)})" if why else ""))
 
     def skip_uptodate(self, task: Any) -> None:
+        self.made.add(task.name)
         say(f"-- {task.title()}")
 
     def add_failure(self, task: Any, fail: BaseFail) -> None:

@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
-from bpfline_loader import bundle as bundle_
 from bpfline_loader.bundle import Bundle, Program
 from bpfline_loader.load import REFUSED as TO_BE_REFUSED
 
@@ -16,27 +16,31 @@ from .project import Project, warnings_of_programs
 from .settings import ProgramSettings
 from .terminal import say
 
+if TYPE_CHECKING:
+    from .pipeline import Pipeline
 
-def bundles(project: Project, chosen: str | None, constants: Mapping[str, str]) -> list[Bundle]:
-    """The bundles of all objects, or of the chosen one. constants: what --set gave."""
+
+def bundles(pipeline: Pipeline, chosen: str | None) -> tuple[list[Bundle], dict[str, Bundle]]:
+    """The bundles of all objects, or of the chosen one, and by name those of the objects whose programs
+    they extend."""
+    project = pipeline.project
     sources = [source for source in project.sources if chosen in (None, source.object)]
     if not sources:
         raise SettingsError(
             "there is no program to run", where=project.settings.sources, help="write one: prog.c"
         )
-    read = [bundle_.read(source.folder) for source in sources]
-    if not constants:
-        return read
-    set_option.check(constants, [source.object_file for source in sources])
-    return [
-        set_option.bundle(project, source, constants, each)
-        for source, each in zip(sources, read, strict=True)
-    ]
+    extended = {name for source in sources for name in source.extended}
+    others = [source for source in project.sources if source.object in extended]
+    if pipeline.constants:
+        set_option.check(pipeline.constants, [source.object_file for source in (*sources, *others)])
+    return [*map(pipeline.bundle, sources)], {each.object: pipeline.bundle(each) for each in others}
 
 
-def run(project: Project, found: Sequence[Bundle], *, seconds: float | None) -> int:
-    """Load and attach them until the user has seen enough; the exit status. Programs that are to be refused
-    are left out, and that is said."""
+def run(
+    project: Project, found: Sequence[Bundle], *, seconds: float | None, others: Callable[[str], Bundle]
+) -> int:
+    """Load and attach them until the user has seen enough; the exit status. others: the bundle of another
+    object. Programs that are to be refused are left out, and that is said."""
     from bpfline_loader import run
 
     names = [f"{each.object}/{program.name}" for each in found for program in each.programs]
@@ -45,7 +49,7 @@ def run(project: Project, found: Sequence[Bundle], *, seconds: float | None) -> 
     ):
         say(warning)
     wanted = [_wanted(each, project) for each in found]
-    status = run.run(wanted, seconds=seconds)
+    status = run.run(wanted, seconds=seconds, others=others)
     if status == REFUSED:
         say("doit verify tells why, at the line of the source")
     return status

@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from bpfline_loader.btf import Btf, BtfError, Kind
 from bpfline_loader.bundle import Bundle, Program
-from bpfline_loader.errors import Problem
+from bpfline_loader.errors import Problem, printable
 
 from . import audit, btf_ext, btf_fixup, section_kinds, struct_ops
 from . import maps as maps_
@@ -25,13 +26,17 @@ from .settings import FILE, ObjectSettings, ProgramSettings
 _EXCEPTION_CALLBACK = "exception_callback:"  # __exception_cb() of bpf_experimental.h
 
 
+Row = TypeVar("Row")
+
+
 @dataclass(frozen=True)
 class Failure:
-    """A program that the bundle lacks, and why; the others are in it."""
+    """A program that the bundle lacks, and why; the others are in it. place: the program's among all."""
 
     program: str
     section: str
     problem: Problem
+    place: int
 
 
 @dataclass(frozen=True)
@@ -43,17 +48,29 @@ class Spec:
     warnings: tuple[str, ...]
     failures: tuple[Failure, ...]
 
+    def in_order(self, rows: Iterable[Row], failed: Iterable[Row]) -> tuple[Row, ...]:
+        """What was found of the bundle's programs and of the failures, in the order of the programs."""
+        found = list(rows)
+        for failure, row in zip(self.failures, failed, strict=True):
+            found.insert(failure.place, row)
+        return tuple(found)
+
 
 @dataclass(frozen=True)
 class _Tables:
-    """What the settings say of the object name, and of its programs."""
+    """What the settings say of the object name, and of its programs: None where no project is."""
 
     name: str
     object: ObjectSettings
-    programs: Mapping[str, ProgramSettings]
+    programs: Mapping[str, ProgramSettings] | None
 
     def of(self, program: Symbol) -> ProgramSettings:
-        return self.programs.get(program.name, ProgramSettings())
+        return (self.programs or {}).get(program.name, ProgramSettings())
+
+    @property
+    def of_object(self) -> str | None:
+        """The table of the object, as it is written."""
+        return None if self.programs is None else f'[tool.bpfline.object."{printable(self.name)}"]'
 
 
 def spec(
@@ -71,7 +88,8 @@ def spec(
 ) -> Spec:
     """The bundle that is called name. source: named in messages where there is no line.
 
-    programs: the settings of single programs, by their names.
+    programs: the settings of single programs, by their names; None where no project is, whose settings
+    errors could name.
     shared, constants: values for global variables, the project's and those of --set, for those that this
     object has; settings.set wins over the former, --set over both.
     freplace: a type that programs of SEC("freplace") get, where there is none that they extend.
@@ -79,7 +97,7 @@ def spec(
     wrong, it has no program.
     """
     try:
-        tables = _Tables(name, settings, programs or {})
+        tables = _Tables(name, settings, programs)
         return _spec(object_file, source, tables, clang, mcpu, shared or {}, constants or {}, freplace)
     except BtfError as error:
         error.where = error.where or str(object_file.path)
@@ -105,7 +123,7 @@ def _spec(
     maps = maps_.read(object_file, btf)
     known = variable_names(object_file, btf) if shared or constants else set()
     maps = maps_.with_constants(maps, btf, _values(tables, known, shared, constants))
-    license_, warnings = audit.license_of(object_file, tables.object, source, tables.name)
+    license_, warnings = audit.license_of(object_file, tables.object, source, tables.of_object)
     programs: list[Program] = []
     failures: list[Failure] = []
     functions = Functions(object_file, ext, maps.place, where)
@@ -118,7 +136,8 @@ def _spec(
             programs.append(_program(section, entry, kind, linked, tables))
         except Problem as problem:
             # Its traceback would hold on to this frame, and to the whole object.
-            failures.append(Failure(entry.name, section.name, problem.with_traceback(None)))
+            place = len(programs) + len(failures)
+            failures.append(Failure(entry.name, section.name, problem.with_traceback(None), place))
         else:
             warnings += audit.unrelocated(linked, where)
     callbacks_loaded = struct_ops.loaded(maps.maps)
@@ -138,7 +157,21 @@ def _spec(
         maps=maps.maps,
         externs=maps.externs,
     )
-    return Spec(bundle, warnings + audit.not_loaded(object_file, maps.maps, source), tuple(failures))
+    warnings += audit.not_loaded(object_file, maps.maps, source)
+    if not failures:
+        warnings += _extends_nothing(tables, bundle)
+    return Spec(bundle, warnings, tuple(failures))
+
+
+def _extends_nothing(tables: _Tables, bundle: Bundle) -> tuple[str, ...]:
+    """A warning where the object's target is that of no program: its object is built first all the same."""
+    target = tables.object.target
+    if target is None or any(each.target == target for each in bundle.programs):
+        return ()
+    return (
+        f"{FILE}: warning: tool.bpfline.object.{tables.name}.target is '{target}', and no program of "
+        f'{tables.name} is for it\n  help: a target is for SEC("freplace/FUNCTION")',
+    )
 
 
 def _entries(
@@ -158,7 +191,7 @@ def _entries(
     ]
     text = object_file.by_name.get(audit.TEXT)
     if not found and text is not None and text.executable and object_file.functions(text):
-        found = [(text, audit.entry(functions, text, tables.object, source, tables.name))]
+        found = [(text, audit.entry(functions, text, tables.object, source, tables.of_object))]
     if not found:
         raise AuditError("holds no program", where=source, help="define a function that is not static")
     yield from found
@@ -183,8 +216,9 @@ def _kind(
         raise AuditError(
             f'program {entry.name}: SEC("{section.name}") does not say what it is attached to',
             where=where(section, entry.value),
-            help=f'write SEC("{section.name}/NAME"), or attach = "NAME" in {table}'
-            + ("; of bpfline verify, --type TYPE" if match.type == "ext" else ""),
+            help=f'write SEC("{section.name}/NAME")'
+            + (f', or attach = "NAME" in {table}' if tables.programs is not None else "")
+            + (", or give --type TYPE" if match.type == "ext" and tables.programs is None else ""),
         )
     if match is not None:
         return match
@@ -196,8 +230,9 @@ def _kind(
         raise AuditError(
             f"has a program without SEC(), {entry.name}: nothing says of what type it is",
             where=where.source,
-            help=f'type = "tracepoint", attach = "CATEGORY/NAME" in [tool.bpfline.object."{tables.name}"]; '
-            "of bpfline verify, --type tracepoint",
+            help=f'type = "tracepoint", attach = "CATEGORY/NAME" in {tables.of_object}'
+            if tables.of_object
+            else "give --type, such as --type tracepoint",
         )
     near = section_kinds.near(section.name)
     raise AuditError(

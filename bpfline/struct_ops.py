@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from bpfline_loader.btf import Btf, Kind, Member
+from bpfline_loader.btf_types import essential_name
 from bpfline_loader.bundle import Map, StructOps
 
 from . import section_kinds
@@ -17,8 +17,6 @@ from .errors import ObjectError
 BPF_F_LINK = 1 << 13  # map_flags, linux/bpf.h
 _SECTIONS = (".struct_ops", ".struct_ops.link", "?.struct_ops", "?.struct_ops.link")
 _KEY = 4
-# A type's name in the kernel is what stands before its flavour, the last (bpf_core_essential_name_len).
-_FLAVOURED = re.compile(r"(.*[^_])___[^_]", re.DOTALL)
 
 
 def struct_ops_maps(object_file: ObjectFile, btf: Btf | None) -> list[Map]:
@@ -79,7 +77,6 @@ def _map(
             f"struct_ops {variable.name} lies past the end of {section.name}", where=object_file.path
         )
     link = section.name.endswith(".link")
-    flavoured = _FLAVOURED.match(struct.name)
     return Map(
         variable.name,
         "struct_ops",
@@ -89,7 +86,7 @@ def _map(
         flags=BPF_F_LINK * link,
         section=section.name.removeprefix("?"),
         struct_ops=StructOps(
-            flavoured[1] if flavoured else struct.name,
+            essential_name(struct.name),
             struct.id,
             section.data[variable.offset : end],
             functions,

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bpfline_loader import verify
+from bpfline_loader.attach_target import Others
 from bpfline_loader.bundle import Bundle
 from bpfline_loader.verdict import Verdict
 
@@ -21,14 +22,15 @@ from .project import Project, Source
 
 @dataclass(frozen=True)
 class Rest:
-    """bundle: the programs that could be made. verdicts: those on them, then an error for each other."""
+    """bundle: the programs that could be made. verdicts: those on them and an error for each other, in the
+    order of the programs."""
 
     bundle: Bundle
     verdicts: tuple[Verdict, ...]
 
 
-def judge(project: Project, source: Source, constants: Mapping[str, str], *, log: str, again: bool) -> Rest:
-    """constants: as for --set. Problem for an object of which no program can be made."""
+def made_of(project: Project, source: Source, constants: Mapping[str, str]) -> spec.Spec:
+    """What can be made of the object. constants: as for --set. Problem where no program can."""
     made = spec.spec(
         elf.read(source.object_file),
         name=source.object,
@@ -40,10 +42,25 @@ def judge(project: Project, source: Source, constants: Mapping[str, str], *, log
         shared=project.settings.set,
         constants=constants,
     )
-    bundle = dataclasses.replace(made.bundle, folder=source.folder)
-    judged: list[Verdict] = []
+    return dataclasses.replace(made, bundle=dataclasses.replace(made.bundle, folder=source.folder))
+
+
+def judge(
+    project: Project,
+    source: Source,
+    constants: Mapping[str, str],
+    *,
+    log: str,
+    again: bool,
+    others: Others | None = None,
+) -> Rest:
+    """constants: as for --set. others: as for verify(). Problem for an object of which no program can be
+    made."""
+    made = made_of(project, source, constants)
+    bundle = made.bundle
+    rows: list[Verdict] = []
     if bundle.programs:
-        judged = verify.verify(bundle, mode=log, again=again)
+        rows = verify.verify(bundle, mode=log, again=again, others=others)
     failed = (
         Verdict(
             *(source.object, failure.program, failure.section, "", os.uname().release, verify.ERROR),
@@ -53,4 +70,4 @@ def judge(project: Project, source: Source, constants: Mapping[str, str], *, log
         )
         for failure in made.failures
     )
-    return Rest(bundle, (*judged, *failed))
+    return Rest(bundle, made.in_order(rows, failed))

@@ -11,7 +11,7 @@ from bpfline_loader import verify
 from bpfline_loader.verdict import Verdict
 
 from .errors import CompileError, Problem
-from .project import Source
+from .project import VMLINUX, Source
 from .terminal import without_colours
 
 _ERROR = re.compile(rb"^.*\berror: .*$", re.MULTILINE)
@@ -27,8 +27,9 @@ def rows(sources: Iterable[Source], problems: Mapping[str, Problem]) -> list[Ver
 
 
 def _why(source: Source, problems: Mapping[str, Problem]) -> str:
-    """The first that failed of what the object is made by."""
-    problem = next((each for task, each in problems.items() if _makes(task, source)), None)
+    """The first that failed of what the object is made by; vmlinux.h, which all wait for, comes last."""
+    its = [task for task in problems if _makes(task, source)]
+    problem = problems[min(its, key=lambda task: task == VMLINUX)] if its else None
     if problem is None:
         return "it was not built: something that it needs failed"
     where = "" if problem.where is None else f"{problem.where}: "
@@ -37,7 +38,6 @@ def _why(source: Source, problems: Mapping[str, Problem]) -> str:
 
 
 def _makes(task: str, source: Source) -> bool:
-    """Whether what a task makes goes into the object, or into those whose programs it extends."""
+    """Whether what a task makes goes into the object."""
     stage, _, name = task.partition(":")
-    needed = (source.object, *source.extended)
-    return stage == "vmlinux" or name in needed or name.startswith(tuple(f"{each}/" for each in needed))
+    return stage == VMLINUX or name == source.object or name.startswith(f"{source.object}/")

@@ -160,10 +160,11 @@ def _object(object_file: ObjectFile, name: str, home: str, options: Options) -> 
     ]  # fmt: skip
     unkept: list[verify.NotKept] = []
     rows, logs = _verdicts(bundle, home, options, unkept)
-    reasons, results = _told((*rows, *failed), bundle, object_file.path, options, logs)
+    every = made.in_order(rows, failed)
+    reasons, results = _told(every, bundle, object_file.path, options, logs)
     said = (*made.warnings, *map(str, (*(failure.problem for failure in made.failures), *unkept)))
     status = max([OK, *(problem.status for problem in unkept)])
-    return Judged((*rows, *failed), said, status, reasons, results)
+    return Judged(every, said, status, reasons, results)
 
 
 def _verdicts(

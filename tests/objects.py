@@ -57,7 +57,7 @@ def spec_of(object_file: Path, **settings: Any) -> Spec:
     """The spec of an object whose source is called bpf_src/x.c."""
     given = ObjectSettings(**settings)
     found = elf.read(object_file)
-    return spec(found, name="x", source="bpf_src/x.c", settings=given, clang=None, mcpu=None)
+    return spec(found, name="x", source="bpf_src/x.c", settings=given, clang=None, mcpu=None, programs={})
 
 
 def audited(object_file: Path, **settings: Any) -> Bundle:

@@ -24,6 +24,8 @@ enum sign { SIGN_MINUS = -3, SIGN_PLUS = 3 };
 enum huge { HUGE = 0x100000000 };
 struct inner { short s[2]; };
 struct limits { int low; unsigned char high[3]; struct inner in; int bits : 4; };
+struct mixed { int tag; union { int i; struct { short a; short b; }; struct { int : 3; int few : 5; }; }; };
+const volatile struct mixed mixed[2];
 const volatile bool flag = true;
 const volatile char c;
 const volatile signed char s8;
@@ -101,6 +103,9 @@ Rich = tuple[Btf, Maps, dict[str, tuple[str, int]]]
         ("limits[1].low", 9, 16, struct.pack("i", 9)),
         ("limits[0].high[0x2]", 9, 6, b"\t"),
         ("limits[1].in.s[1]", -2, 26, struct.pack("h", -2)),
+        ("mixed[1].i", 9, 12, struct.pack("i", 9)),
+        ("mixed[0].b", -2, 6, struct.pack("h", -2)),
+        ("sign", -3, 0, struct.pack("i", -3)),
         ("table[1][2]", 5, 20, struct.pack("i", 5)),
         ("written", 4, 0, struct.pack("i", 4)),
         ("cleared", 4, 0, struct.pack("i", 4)),
@@ -142,6 +147,10 @@ def test_a_value_is_written_in_its_variables_type_and_nothing_else_changes(
         ("mode", "MODE_FSAT", "mode: enum mode has no 'MODE_FSAT'\n  help: near it: MODE_FAST"),
         ("sign", "ZERO", "has no 'ZERO'\n  help: it has SIGN_MINUS, SIGN_PLUS, or write a number"),
         ("mode", 1 << 32, "mode: 4294967296 does not fit into enum mode"),
+        ("sign", 1 << 32, "4294967296 does not fit into enum sign\n  help: it holds -2147483648 to "),
+        ("sign", -(1 << 31) - 1, "-2147483649 does not fit into enum sign\n  help: it holds -2147483648 to "),
+        ("mixed[0].few", 1, "mixed[0].few is a bit-field"),
+        ("mixed[0].c", 1, "mixed[0].c: struct mixed has no member c"),
         ("text", "abcdef", "text: const volatile char[6] has no room for 6 bytes and a NUL"),
         ("text", 5, "text is const volatile char[6], which 5 is not\n  help: it holds text of at most 5"),
         ("text[6]", "a", "text[6]: const volatile char[6] has no element 6"),

@@ -162,6 +162,26 @@ SEC("tc") int bad(struct __sk_buff *ctx) { return *(volatile int *)8 + old(ctx);
     project.write("pyproject.toml", words + '[tool.bpfline.program."net/x/bad"]\nexpect = "refused"\n')
 
 
+OF_ITS_OWN = 'SEC("tc") int own(struct __sk_buff *ctx) { return 0; }\n'
+HELPED = """
+__attribute__((noinline)) int helped(struct __sk_buff *ctx) { asm volatile(""); return 1; }
+SEC("tc") int own(struct __sk_buff *ctx) { return helped(ctx); }
+"""
+UNMAKEABLE = 'SEC("mine") int never(void *ctx) { return 0; }\n'
+TRIED = (("accepted", None), ("unsupported", "EPERM"))
+"""What becomes of an extension: the running kernel may forbid it to everybody, see test_as_libbpf.py."""
+
+
+def append(project: Project, name: str, text: str) -> None:
+    path = project.path(name)
+    path.write_text(path.read_text() + text)
+
+
+def rows(project: Project, *args: str, status: int) -> dict[str, dict[str, Any]]:
+    found = json.loads(project.doit(*args, "--json", status=status).stdout)["results"]
+    return {f"{row['object']}/{row['program']}": row for row in found}
+
+
 def newer(project: Project, status: int = 0) -> dict[str, Any]:
     said = project.doit("verify:y", "--json", status=status)
     (row,) = json.loads(said.stdout)["results"]
@@ -173,8 +193,7 @@ def test_what_extends_another_objects_program_is_verified_once_that_one_is_built
     extension(project, "net/x/prog")
     row = newer(project)
     assert "config:net/x" in row["ran"]
-    # The running kernel may forbid it to everybody: see test_as_libbpf.py.
-    assert (row["verdict"], row["errno"]) in (("accepted", None), ("unsupported", "EPERM"))
+    assert (row["verdict"], row["errno"]) in TRIED
     assert not row["cached"] and not newer(project)["cached"], "the other object may have changed"
 
 
@@ -195,6 +214,155 @@ def test_a_target_that_cannot_be_extended_is_said(
     row = newer(project, status=2)
     assert (row["verdict"], row["errno"]) == ("error", errno)
     assert row["message"].startswith(message)
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("broken", ["int broken(", "#include <no/such.h>\n"])
+@pytest.mark.parametrize("threads", [(), ("-n", "2")])
+def test_an_extension_of_what_cannot_be_built_is_an_error_and_its_objects_other_programs_are_verified(
+    project: Project, broken: str, threads: tuple[str, ...]
+) -> None:
+    extension(project, "net/x/prog")
+    append(project, "bpf_src/y.bpf.c", OF_ITS_OWN)
+    project.write("bpf_src/net/x.bpf.c", broken)
+    for words in (("verify",), ("verify:y",)):
+        found = rows(project, *threads, *words, status=2)
+        assert found["y/own"]["verdict"] == "accepted"
+        its = found["y/newer"]
+        assert (its["verdict"], its["message"]) == ("error", "its target object net/x could not be built")
+    assert "net/x/" in rows(project, "verify", status=2)
+
+
+@pytest.mark.kernel
+def test_an_extension_of_a_program_that_could_be_made_is_tried_though_another_could_not(
+    project: Project,
+) -> None:
+    extension(project, "net/x/prog")
+    append(project, "bpf_src/net/x.bpf.c", UNMAKEABLE)
+    for words in ("verify", "verify:y"):
+        its = rows(project, words, status=2 if words == "verify" else 1)["y/newer"]
+        assert (its["verdict"], its["errno"]) in TRIED, its
+
+
+@pytest.mark.kernel
+def test_objects_that_extend_each_other_do_not_fall_together(project: Project) -> None:
+    extension(project, "net/x/prog")
+    append(project, "bpf_src/y.bpf.c", HELPED)
+    append(
+        project,
+        "bpf_src/net/x.bpf.c",
+        'SEC("freplace/helped") int helps(struct __sk_buff *ctx) { return 2; }\n' + UNMAKEABLE,
+    )
+    append(project, "pyproject.toml", '[tool.bpfline.program."net/x/helps"]\ntarget = "y/own"\n')
+    found = rows(project, "verify", status=2)
+    others = {name: row for name, row in found.items() if (row["verdict"], row["errno"]) not in TRIED}
+    assert {name: row["verdict"] for name, row in others.items()} == {
+        "net/x/bad": "refused",
+        "net/x/never": "error",
+    }
+    project.write("bpf_src/net/x.bpf.c", "int broken(")
+    found = rows(project, "verify", status=2)
+    assert {name: row["verdict"] for name, row in found.items()} == {
+        "net/x/": "error",
+        "y/newer": "error",
+        "y/own": "accepted",
+    }
+
+
+@pytest.mark.kernel
+def test_a_map_that_waits_for_its_size_in_a_targets_object_does_not_stop_the_extension(
+    project: Project,
+) -> None:
+    extension(project, "net/x/prog")
+    sizeless = "struct { __uint(type, BPF_MAP_TYPE_HASH); __type(key, int); __type(value, int); }"
+    append(project, "bpf_src/net/x.bpf.c", f'{sizeless} table SEC(".maps");\n')
+    append(
+        project,
+        "bpf_src/net/x.bpf.c",
+        'SEC("tc") int uses(void *ctx) { int k = 1; return !bpf_map_lookup_elem(&table, &k); }\n',
+    )
+    assert (newer(project)["verdict"], newer(project)["errno"]) in TRIED
+
+
+@pytest.mark.kernel
+def test_a_value_of_set_reaches_the_target_in_another_object(project: Project) -> None:
+    """Which the kernel refuses with that value, and not as it was built."""
+    extension(project, "net/x/prog")
+    text = project.path("bpf_src/net/x.bpf.c").read_text()
+    text = text.replace(
+        "return old(ctx); }", "int made = old(ctx); return debug ? *(volatile int *)8 : made; }", 1
+    )
+    project.write(
+        "bpf_src/net/x.bpf.c", text.replace("__attribute__", "const volatile int debug;\n__attribute__", 1)
+    )
+    its = rows(project, "verify:y", status=0)["y/newer"]
+    assert (its["verdict"], its["errno"]) in TRIED
+    its = rows(project, "verify:y", "--set", "debug=1", status=2)["y/newer"]
+    assert (its["verdict"], its["message"].partition(":")[0]) == (
+        "error",
+        "its target program net/x/prog is refused",
+    )
+    ran = project.doit("run", "--prog", "y", "--for", "0", "--set", "debug=1", status=2)
+    assert "its target program net/x/prog is refused" in ran.stderr
+
+
+@pytest.mark.kernel
+def test_an_extension_of_a_program_that_this_kernel_does_not_support_is_not_supported_either(
+    project: Project,
+) -> None:
+    extension(project, "net/x/prog")
+    text = project.path("bpf_src/net/x.bpf.c").read_text()
+    project.write("bpf_src/net/x.bpf.c", text.replace('SEC("tc")', 'SEC("fentry/no_such")', 1))
+    its = rows(project, "verify:y", status=0)["y/newer"]
+    assert (its["verdict"], its["errno"]) == ("unsupported", "ESRCH")
+    assert its["message"].startswith(
+        "its target program net/x/prog is unsupported: this kernel has no function"
+    )
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("/sys/fs/bpf/no-such-pin", "its target program /sys/fs/bpf/no-such-pin cannot be had: ENOENT"),
+        ("id:abc", "its target program id:abc is no program's id; write id:123"),
+        ("id: 1", "its target program id: 1 is no program's id"),
+        ("id:0", "its target program id:0 is no program's id"),
+        ("id:4294967295", "its target program id:4294967295 cannot be had: ENOENT"),
+        ("id:4294967297", "its target program id:4294967297 is no program's id"),
+    ],
+)
+def test_a_target_that_cannot_be_had_is_named(project: Project, target: str, message: str) -> None:
+    extension(project, target)
+    row = newer(project, status=2)
+    assert row["message"].startswith(message)
+
+
+@pytest.mark.kernel
+def test_a_target_of_the_object_itself_is_cached_in_its_long_form_too(project: Project) -> None:
+    extension(project, "y/host")
+    append(
+        project,
+        "bpf_src/y.bpf.c",
+        """
+__attribute__((noinline)) int old(struct __sk_buff *ctx) { asm volatile(""); return 1; }
+SEC("tc") int host(struct __sk_buff *ctx) { return old(ctx); }
+""",
+    )
+    for cached in (False, True):
+        its = rows(project, "verify:y", status=0)["y/newer"]
+        assert (its["verdict"], its["errno"]) in TRIED
+        assert its["cached"] == (cached and its["verdict"] == "accepted")
+
+
+def test_a_target_of_an_object_that_extends_nothing_is_said(project: Project) -> None:
+    extension(project, "net/x/prog")
+    append(project, "pyproject.toml", '[tool.bpfline.object."net/x"]\ntarget = "y/newer"\n')
+    words = (
+        "pyproject.toml: warning: tool.bpfline.object.net/x.target is 'y/newer', and no program of net/x is "
+        'for it\n  help: a target is for SEC("freplace/FUNCTION")'
+    )
+    assert words in project.build().stderr
 
 
 def test_two_objects_may_extend_each_others_programs(project: Project) -> None:

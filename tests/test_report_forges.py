@@ -102,6 +102,16 @@ def test_the_summary_begins_with_what_is_wrong() -> None:
     assert "gone since the baseline: net/x/old" in text
 
 
+def test_the_summary_counts_an_object_that_could_not_be_tried_as_an_object() -> None:
+    broken = result("", "error", section="", object="net/y", message="does not compile")
+    text = summary.render(Results((*of_each_kind().rows, broken))).decode()
+    assert "8 programs on 6.18.0-test: 1 could not be tried, 4 failed, 1 not supported, 2 passed. " in text
+    assert "passed. 1 object could not be tried." in text
+    assert "### net/y: the object could not be tried" in text and "### net/x/untried: the program" in text
+    alone = summary.render(Results((broken,))).decode()
+    assert "1 object could not be tried." in alone and "program" not in alone.split("|")[0].split("###")[0]
+
+
 def test_the_summary_is_one_table_whatever_names_hold() -> None:
     text = summary.render(hostile()).decode()
     rows = text[text.index("| program |") :].rstrip("\n").split("\n")

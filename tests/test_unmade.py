@@ -47,6 +47,12 @@ def test_a_program_that_cannot_be_made_is_an_error_and_its_siblings_are_verified
     assert WORDS in [row["message"] for row in reported["results"]]
 
 
+def test_rows_stand_in_the_order_of_the_programs(mixed: Project) -> None:
+    mixed.write("bpf_src/x.bpf.c", HEADERS + BAD + loops(3))
+    found = [(row["object"], row["program"]) for row in rows(mixed)]
+    assert found == [("x", "bad"), ("x", "loops"), ("y", "loops")]
+
+
 def test_the_table_shows_it(mixed: Project) -> None:
     out = mixed.doit("verify", status=2).stdout
     assert WORDS in out and out.count("accepted") == 2

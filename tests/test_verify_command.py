@@ -345,3 +345,39 @@ def test_it_starts_without_what_only_a_project_needs() -> None:
         [sys.executable, "-c", code, compile_bpf(GOOD)], env=ENVIRONMENT, capture_output=True, text=True
     )
     assert (ended.returncode, ended.stderr) == (0, "\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "said"),
+    [
+        ('SEC("lsm") int p(void *ctx) { return 0; }', (), 'help: write SEC("lsm/NAME")\n'),
+        ('SEC("freplace") int p(void *ctx) { return 0; }', (), "or give --type TYPE\n"),
+        ("int p(void *ctx) { return 0; }", (), "help: give --type, such as --type tracepoint\n"),
+        ("int p(void *ctx) { return 0; } int q(void *ctx) { return 1; }", (), "give each program its SEC()"),
+        ('SEC("tc") int p(void *ctx) { return 0; }', ("no license",), 'SEC("license") = "GPL";\n'),
+    ],
+)  # fmt: skip
+def test_without_a_project_no_help_speaks_of_its_settings(
+    text: str, options: tuple[str, ...], said: str
+) -> None:
+    made = compile_bpf(HEADERS + text + ("\n" if options else GPL))
+    ended = verify(made, status=0 if options else 2)
+    assert said in ended.stderr
+    assert "tool.bpfline" not in ended.stdout + ended.stderr
+
+
+def test_programs_that_could_not_be_made_stand_in_the_order_of_the_programs() -> None:
+    text = 'SEC("tc") int a(void *ctx) { return 0; }\nSEC("mine") int b(void *ctx) { return 0; }\n'
+    found = rows(compile_bpf(HEADERS + text + 'SEC("xdp") int c(void *ctx) { return 2; }' + GPL), status=2)
+    assert [(row["program"], row["verdict"]) for row in found] == [
+        ("a", "accepted"),
+        ("b", "error"),
+        ("c", "accepted"),
+    ]
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "x", "1.5", "9999999999"])
+def test_a_wrong_number_of_workers_is_said_in_words(number: str) -> None:
+    ended = verify("x.o", f"-j{number}", status=3)
+    assert f"argument -j/--jobs: '{number}' is not a number of workers: 1 or more" in ended.stderr
+    assert "_jobs" not in ended.stderr

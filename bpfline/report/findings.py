@@ -96,7 +96,8 @@ def of_result(row: Result) -> Iterator[Finding]:
 
 
 def _finding(rule: str, message: str, row: Result) -> Finding:
-    return Finding(rule, TITLES[rule], message, row, row.place)
+    title = TITLES[rule] if rule != NOT_TRIED or row.verdict.program else "the object could not be tried"
+    return Finding(rule, title, message, row, row.place)
 
 
 def in_repository(file: str, root: Path) -> str:

@@ -39,11 +39,17 @@ def render(results: Results) -> bytes:
 
 
 def _headline(results: Results) -> str:
-    outcomes = [row.outcome for row in results.rows]
+    outcomes = [row.outcome for row in results.rows if row.verdict.program]
+    objects = len(results.rows) - len(outcomes)  # of which no program is known
     counted = [f"{outcomes.count(each)} {_WORDS[each]}" for each in _WORDS if each in outcomes]
-    programs = f"{len(outcomes)} program{'s' * (len(outcomes) != 1)}"
     kernels = ", ".join(map(text, results.kernels))
-    return f"{programs} on {kernels}: {', '.join(counted)}." if outcomes else "There are no programs."
+    said = [f"{_counted(len(outcomes), 'program')} on {kernels}: {', '.join(counted)}."] if outcomes else []
+    said += [f"{_counted(objects, 'object')} could not be tried."] if objects else []
+    return " ".join(said) or "There are no programs."
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"
 
 
 def _finding(finding: Finding) -> str:

@@ -6,12 +6,16 @@ As libbpf's libbpf_find_attach_btf_id, with its errnos.
 
 from __future__ import annotations
 
+import functools
 import os
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
-from . import bpf, bpf_btf, kernel_btf
+from . import bpf, bpf_btf, hints, kernel_btf
 from .btf import Btf, Kind
-from .bundle import Bundle, Program, beside
+from .bundle import Bundle, Program
 from .errors import KernelError, Lacking, Problem
 from .kernel_btf import Found
 from .syscalls import errno_name
@@ -24,6 +28,10 @@ _PREFIXES = {
     "lsm_cgroup": ("bpf_lsm_", Kind.FUNC),
     "trace_iter": ("bpf_iter_", Kind.FUNC),
 }
+_ID = re.compile("id:([0-9]{1,10})")
+
+Others = Callable[[str], Bundle]
+"""Gives the bundle of another object by its name, or Problem."""
 
 
 @dataclass(frozen=True)
@@ -77,14 +85,36 @@ def in_program(program: Program, target: int) -> Target:
 
 
 def opened(words: str) -> int:
-    """The fd of a loaded program: "/path/of/its/pin" or "id:123". Problem where there is none."""
+    """The fd of a loaded program: "/path/of/its/pin" or "id:123". Problem, which names it, where there is
+    none."""
+    if words.startswith("id:"):
+        opening = functools.partial(bpf.prog_fd, _id(words))
+    elif "\0" in words:
+        raise Problem(f"its target program {words} is no path")
+    else:
+        opening = functools.partial(bpf.obj_get, words)
     try:
-        return bpf.prog_fd(int(words[3:])) if words.startswith("id:") else bpf.obj_get(words)
-    except ValueError:
-        raise Problem("is no program's id", where=words, help="id:123, as bpftool prog shows it") from None
+        fd = opening()
     except OSError as error:
         name = errno_name(error.errno or 0)
-        raise KernelError(f"target program: {name}", errno=name, where=words) from None
+        raise KernelError(
+            f"its target program {words} cannot be had: {name}", errno=name, help=hints.explain(name)
+        ) from None
+    kind = Path(f"/proc/self/fd/{fd}").readlink()  # "anon_inode:bpf-prog", of bpf_prog_new_fd()
+    if "bpf-prog" not in kind.name:
+        os.close(fd)
+        raise KernelError(f"its target program {words} is no program, but a map or a link", errno="EINVAL")
+    return fd
+
+
+def _id(words: str) -> int:
+    found = _ID.fullmatch(words)
+    number = int(found[1]) if found else 0
+    if not 0 < number < 1 << 32:  # prog_id of union bpf_attr: more would be another program's
+        raise Problem(
+            f"its target program {words} is no program's id", help="write id:123, as bpftool prog shows it"
+        )
+    return number
 
 
 def is_loaded(words: str) -> bool:
@@ -92,11 +122,16 @@ def is_loaded(words: str) -> bool:
     return words.startswith(("/", "id:"))
 
 
-def program(words: str, bundle: Bundle) -> tuple[Bundle, Program]:
-    """The program "PROGRAM" or "OBJECT/PROGRAM", and the bundle that it is in: bundle or one beside it.
+def program(words: str, bundle: Bundle, others: Others) -> tuple[Bundle, Program]:
+    """The program "PROGRAM" or "OBJECT/PROGRAM", and the bundle that it is in: bundle or one of others.
     Problem where there is none, or one that cannot be extended."""
     object_, _, name = words.rpartition("/")
-    home = beside(bundle, object_) if object_ else bundle
+    try:
+        home = bundle if object_ in ("", bundle.object) else others(object_)
+    except Problem as error:
+        what = error.what if error.where is None else f": {error.where}: {error.what}"
+        space = " " if error.where is None else ""
+        raise Problem(f"its target object {object_}{space}{what}", help=error.help) from None
     found = next((each for each in home.programs if each.name == name), None)
     if found is None:
         raise KernelError(

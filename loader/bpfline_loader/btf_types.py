@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -106,3 +107,13 @@ class Integer(NamedTuple):
     encoding: int
     offset: int
     bits: int
+
+
+_FLAVOUR = re.compile(r"(.*[^_])___[^_]", re.DOTALL)
+
+
+def essential_name(name: str) -> str:
+    """A type's or a function's name in the kernel: what stands before its flavour, the last one
+    (bpf_core_essential_name_len in libbpf)."""
+    flavoured = _FLAVOUR.match(name)
+    return flavoured[1] if flavoured else name

@@ -13,6 +13,7 @@ import struct
 from . import kernel_btf
 from .btf import Btf, Kind
 from .btf_spell import TYPE_RELOS
+from .btf_types import essential_name
 from .bundle import INSN_SIZE, Program
 from .errors import Problem
 
@@ -60,7 +61,7 @@ def _missing(btf: Btf, type_id: int, access: str, kind: int) -> str:
     asked = btf.access(type_id, access, kind)
     if kind in TYPE_RELOS:
         return f"this kernel has no {asked} of the kind that the program declares"
-    name = root.name.partition("___")[0]
+    name = essential_name(root.name)
     what = btf.describe(root.id).replace(root.name, name) if name else asked
     if kernel_btf.find(root.kind, name) is None:
         return f"this kernel has no {what}"

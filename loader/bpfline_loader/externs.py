@@ -14,6 +14,7 @@ from pathlib import Path
 from . import kernel_btf, privileges
 from .btf import Btf, Kind
 from .btf_compat import compatible
+from .btf_types import essential_name
 from .bundle import Extern
 from .errors import KernelError, Lacking
 
@@ -49,10 +50,9 @@ def resolve_all(wanted: Sequence[Extern], btf: Callable[[], Btf]) -> dict[str, R
 
 
 def _typed(extern: Extern, btf: Btf) -> Resolved:
-    name = extern.name.partition("___")[0] or extern.name  # as bpf_core_essential_name_len
     kind = Kind.FUNC if extern.kind == "kfunc" else Kind.VAR
     what = "function" if extern.kind == "kfunc" else "variable"
-    found = kernel_btf.find(kind, name if extern.kind == "kfunc" else extern.name)
+    found = kernel_btf.find(kind, essential_name(extern.name) if extern.kind == "kfunc" else extern.name)
     if found is None:
         if extern.weak:
             return _NOTHING

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from . import kconfig, kernel_btf, maps
+from .attach_target import is_loaded
 from .btf import Btf
 from .bundle import Bundle, Map, Program
 from .errors import Problem
@@ -26,6 +27,7 @@ class Fingerprints:
 
     def __init__(self, bundle: Bundle):
         self._needs_kernel = bool(bundle.externs) or any(each.struct_ops for each in bundle.maps)
+        self._object = bundle.object
         self._programs = {program.name: program for program in bundle.programs}
         shared: list[Any] = [_digest(bundle.btf), repr(bundle.externs)]
         shared += [[*_fields(wanted), maps.max_entries(wanted)] for wanted in bundle.maps]
@@ -36,15 +38,20 @@ class Fingerprints:
 
     def of(self, program: Program) -> str | None:
         """64 hex digits; None where what the program needs lies outside of the bundle and may change."""
-        if program.target is not None and program.target not in self._programs:
+        target = None if program.target is None else self._own(program.target)
+        if program.target is not None and target is None:
             return None
         parts: list[Any] = [self._shared, _fields(program)]
         # CO-RE records, too, look for types in modules where vmlinux has none (bpf_core_apply).
         if self._needs_kernel or program.attach_btf is not None or program.core_relos:
             parts.append(kernel_btf.modules())
-        if program.target is not None:
-            parts.append(_fields(self._programs[program.target]))
+        if target is not None:
+            parts.append(_fields(target))
         return _digest(json.dumps(parts).encode())
+
+    def _own(self, target: str) -> Program | None:
+        """The program of this bundle that target names, as "PROGRAM" or "OBJECT/PROGRAM"."""
+        return None if is_loaded(target) else self._programs.get(target.removeprefix(f"{self._object}/"))
 
 
 def _kconfig(bundle: Bundle, wanted: Map) -> str:

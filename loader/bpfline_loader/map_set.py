@@ -11,19 +11,21 @@ from . import bpf_btf, kconfig, maps, struct_ops
 from .btf import Btf
 from .bundle import Bundle, Map, StructOps
 from .errors import KernelError
-from .struct_ops import KernelValue
+from .struct_ops import Callback, KernelValue
 
 KCONFIG = ".kconfig"
 
 
 class MapSet:
     """fds: by the maps' names. values: of struct_ops maps, those that are not created on their own too;
-    unsuited: why one of the latter has none. notes: what the kernel took only in part."""
+    unsuited: why one of the latter has none. callbacks: each program that they name, with the value that it
+    is in. notes: what the kernel took only in part."""
 
     def __init__(self, bundle: Bundle, btf_fd: int):
         self.fds: dict[str, int] = {}
         self.values: dict[str, KernelValue] = {}
         self.unsuited: dict[str, KernelError] = {}
+        self.callbacks: dict[str, tuple[Callback, KernelValue]] = {}
         self.notes: list[str] = []
         self._bundle = bundle
         self._btf_fd = btf_fd
@@ -36,9 +38,11 @@ class MapSet:
         """
         # Kept, btf and hold would lead back to the object: its memory, with all of its data, would not be
         # free when the next one is read.
-        for wanted in self._bundle.maps:
+        # Those that are not created are none of libbpf's business, and take no program from another.
+        for wanted in sorted(self._bundle.maps, key=lambda each: not each.autocreate):
             if wanted.struct_ops is not None:
                 self._lay_out(wanted, wanted.struct_ops, btf())
+        for wanted in self._bundle.maps:
             if wanted.name in present:
                 self.fds[wanted.name] = present[wanted.name]
             elif wanted.autocreate:
@@ -51,6 +55,7 @@ class MapSet:
     def _lay_out(self, wanted: Map, ops: StructOps, btf: Btf) -> None:
         try:
             value = struct_ops.laid_out(wanted, ops, btf)
+            self._take(wanted, value)
         except KernelError as error:
             if wanted.autocreate:
                 raise
@@ -60,6 +65,22 @@ class MapSet:
         if value.left_out and wanted.autocreate:
             its = f"struct {ops.type_name} has no {', '.join(value.left_out)}"
             self.notes.append(f"map {wanted.name}: this kernel's {its}, left out where it is zero")
+
+    def _take(self, wanted: Map, value: KernelValue) -> None:
+        """Add the value's callbacks. KernelError for a program that is another member already: it is verified
+        as what one member takes and gives (bpf_map__init_kern_struct_ops in libbpf)."""
+        taken = dict(self.callbacks)
+        for each in value.callbacks:
+            earlier, _ = taken.setdefault(each.program, (each, value))
+            if (earlier.type_id, earlier.index) != (each.type_id, each.index):
+                both = f"{each.member}, and {earlier.member} already"
+                raise KernelError(
+                    f"map {wanted.name}: program {each.program} is {both}",
+                    errno="EINVAL",
+                    where=wanted.name,
+                    help="write a program for each member",
+                )
+        self.callbacks = taken
 
     def fd(self, name: str) -> int:
         """The map's fd; KernelError where it is not there."""

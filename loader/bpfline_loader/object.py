@@ -15,21 +15,24 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 
 from . import attach_target, bpf, bpf_btf, btf_load, externs, features, hints, maps, privileges
-from .attach_target import Target
+from .attach_target import Others, Target
 from .btf import Btf
-from .bundle import Bundle, Program
+from .bundle import Bundle, Program, beside
 from .errors import KernelError, Lacking, Problem
-from .load import Attempt, load, unsupported
+from .load import UNSUPPORTED, Attempt, load, unsupported
 from .map_set import MapSet
 from .placing import Placer, explained
 from .syscalls import errno_name
 
 
 @contextmanager
-def opened(bundle: Bundle, *, present: Mapping[str, int] | None = None) -> Iterator[Object]:
+def opened(
+    bundle: Bundle, *, present: Mapping[str, int] | None = None, others: Others | None = None
+) -> Iterator[Object]:
     """The bundle's BTF and maps in the kernel, and its programs ready to be loaded; closed at the end.
 
     present: fds of maps that exist already, by their names (pinned ones); they stay the caller's.
+    others: gives the objects whose programs this one's extend; None: those that were built beside it.
     KernelError where a map cannot be made or an extern cannot be found (Lacking: this kernel has no such):
     as libbpf, nothing of the object is then loaded.
     """
@@ -42,16 +45,17 @@ def opened(bundle: Bundle, *, present: Mapping[str, int] | None = None) -> Itera
         )
     with ExitStack() as stack:
         with privileges.raised(), _no_os_error(bundle.object):
-            opened = Object(bundle, stack, present or {})
+            opened = Object(bundle, stack, present or {}, others or functools.partial(beside, bundle))
         yield opened
 
 
 class Object:
     """notes: what the kernel took only in part."""
 
-    def __init__(self, bundle: Bundle, stack: ExitStack, present: Mapping[str, int]):
+    def __init__(self, bundle: Bundle, stack: ExitStack, present: Mapping[str, int], others: Others):
         self._bundle = bundle
         self._stack = stack
+        self._others = others
         self._modules: dict[int, int] = {}  # the id of a module's BTF -> its fd
         self._targets: dict[str, int] = {}
         self.notes: list[str] = []
@@ -64,11 +68,6 @@ class Object:
         self._maps = MapSet(bundle, self._btf_fd)
         self._maps.create(present, lambda: self._btf, self._hold)
         self.notes += self._maps.notes
-        self._callbacks = {
-            callback.program: (callback, value)
-            for value in self._maps.values.values()
-            for callback in value.callbacks
-        }
 
     @property
     def map_fds(self) -> Mapping[str, int]:
@@ -180,8 +179,8 @@ class Object:
         return expected, Target(found.type_id, self._module(found.btf_id))
 
     def _callback(self, program: Program) -> tuple[int, Target]:
-        if program.name in self._callbacks:
-            callback, value = self._callbacks[program.name]
+        if program.name in self._maps.callbacks:
+            callback, value = self._maps.callbacks[program.name]
             return callback.index, Target(callback.type_id, self._module(value.btf_id))
         for wanted in self._bundle.maps:
             if wanted.struct_ops is not None and program.name in dict(wanted.struct_ops.functions).values():
@@ -201,11 +200,12 @@ class Object:
         if attach_target.is_loaded(words):
             fd = attach_target.opened(words)
         else:
-            home, wanted = attach_target.program(words, self._bundle)
+            home, wanted = attach_target.program(words, self._bundle, self._others)
             owner = self if home is self._bundle else self._stack.enter_context(opened(home))
             attempt = owner.load(wanted, mode="none")
             if attempt.fd is None:
-                raise KernelError(
+                kind = Lacking if attempt.verdict == UNSUPPORTED else KernelError
+                raise kind(
                     f"its target program {words} is {attempt.verdict}: {attempt.message}",
                     errno=attempt.errno or "EINVAL",
                     where=program.name,

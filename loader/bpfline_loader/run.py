@@ -13,6 +13,7 @@ from typing import TextIO
 
 from . import errors, load, trace_pipe, tracefs, trailer
 from .attach import attach, described, family, remove_left
+from .attach_target import Others
 from .bpffs import Pins
 from .bundle import Bundle, Program
 from .errors import Problem, printable
@@ -35,6 +36,7 @@ def run(
     seconds: float | None = None,
     out: TextIO | None = None,
     err: TextIO | None = None,
+    others: Others | None = None,
 ) -> int:
     """Load and attach every program of bundles and show what they print, on out, line by line.
 
@@ -42,7 +44,7 @@ def run(
     standard input. Whatever is loaded, attached or mounted hangs on file descriptors alone, so that
     nothing stays, however it ends; where an old kernel has no such way to attach, the next run removes
     what a killed one left. Maps that ask for it are pinned, and stay once a program is attached. Messages
-    go to err (standard error). Main thread only.
+    go to err (standard error). others: as for object.opened(). Main thread only.
 
     The exit status: 0; 1 where the verifier refused a program, and then nothing is attached; 2 where
     something else failed, as a program that could not be attached while others were.
@@ -50,7 +52,7 @@ def run(
     err = err or sys.stderr
     try:
         with Stop() as stop, ExitStack() as stack:
-            return _run(bundles, seconds, Output(out or sys.stdout), err, stop, stack)
+            return _run(bundles, seconds, Output(out or sys.stdout), err, stop, stack, others)
     except Problem as problem:
         _tell(err, str(problem))
         return problem.status
@@ -63,6 +65,7 @@ def _run(
     err: TextIO,
     stop: Stop,
     stack: ExitStack,
+    others: Others | None,
 ) -> int:
     if not any(program.autoload for bundle in bundles for program in bundle.programs):
         raise Problem("there is no program to run", help="build one first")
@@ -71,7 +74,7 @@ def _run(
     pins = Pins(stack)
     unless_attached = stack.enter_context(ExitStack())
     unless_attached.callback(pins.undo)
-    loaded, status = _load_all(bundles, err, stack, pins)
+    loaded, status = _load_all(bundles, err, stack, pins, others)
     if status != errors.OK:
         if loaded:
             _tell(err, "not every program could be loaded: nothing is attached")
@@ -131,7 +134,7 @@ def _attach_all(
 
 
 def _load_all(
-    bundles: Sequence[Bundle], err: TextIO, stack: ExitStack, pins: Pins
+    bundles: Sequence[Bundle], err: TextIO, stack: ExitStack, pins: Pins, others: Others | None
 ) -> tuple[list[tuple[str, Program, int]], int]:
     """Name, program and fd of each, which stack closes, and the status: one failure hides no other."""
     loaded = []
@@ -139,7 +142,7 @@ def _load_all(
     for bundle in bundles:
         try:
             present = pins.present(bundle)
-            in_kernel = stack.enter_context(opened(bundle, present=present))
+            in_kernel = stack.enter_context(opened(bundle, present=present, others=others))
         except Problem as problem:
             _tell(err, str(problem))
             status = max(status, problem.status)

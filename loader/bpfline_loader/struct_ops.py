@@ -22,11 +22,12 @@ BPF_F_VTYPE_BTF_OBJ_FD = 1 << 15
 @dataclass(frozen=True)
 class Callback:
     """One function of the struct. type_id, index: of the struct and of its member in the kernel's BTF,
-    which a program gives as attach_btf_id and expected_attach_type."""
+    which a program gives as attach_btf_id and expected_attach_type. member: its name."""
 
     program: str
     type_id: int
     index: int
+    member: str
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,9 @@ class KernelValue:
 
 
 def laid_out(wanted: Map, ops: StructOps, btf: Btf) -> KernelValue:
-    """The initial value for the running kernel. Lacking where it has no such struct, or no such member
-    that is not zero; KernelError where a member is another than the program declares."""
-    name = ops.type_name.partition("___")[0]
+    """The initial value for the running kernel. Lacking where it has no such struct, no such member that is
+    not zero, or another one than the program declares."""
+    name = ops.type_name
     value = kernel_btf.find(Kind.STRUCT, _VALUE_PREFIX + name)
     if value is None:
         raise Lacking(
@@ -65,7 +66,7 @@ def laid_out(wanted: Map, ops: StructOps, btf: Btf) -> KernelValue:
     start = inner.bit_offset // 8
     data = bytearray(kernel.size_of(value.type_id))
     theirs = {member.name: (index, member) for index, member in enumerate(kernel.members(inner.type))}
-    functions = dict(ops.functions)
+    functions = _functions(wanted, ops, btf)
     callbacks, left_out = [], []
     for member in btf.members(ops.type_id):
         size = btf.size_of(member.type)
@@ -75,9 +76,7 @@ def laid_out(wanted: Map, ops: StructOps, btf: Btf) -> KernelValue:
         if member.name not in theirs:
             # libbpf has the program's own address there, so a callback is not zero.
             if any(ours) or program is not None:
-                raise _unsuited(
-                    wanted, f"this kernel's struct {name} has no member {member.name}", lacking=True
-                )
+                raise _unsuited(wanted, f"this kernel's struct {name} has no member {member.name}")
             left_out.append(member.name)
             continue
         index, its = theirs[member.name]
@@ -92,7 +91,7 @@ def laid_out(wanted: Map, ops: StructOps, btf: Btf) -> KernelValue:
                 continue
             if kernel.resolve(kernel.resolve(its.type).size_or_type).kind != Kind.FUNC_PROTO:
                 raise _unsuited(wanted, f"this kernel's {name}.{member.name} points to no function")
-            callbacks.append(Callback(program, inner.type, index))
+            callbacks.append(Callback(program, inner.type, index, member.name))
         elif kernel.size_of(its.type) != size:
             raise _unsuited(wanted, f"this kernel's {name}.{member.name} has another size than the program's")
         else:
@@ -105,7 +104,19 @@ def _is(kernel: Btf, member: Member, name: str) -> bool:
     return found.kind == Kind.STRUCT and found.name == name
 
 
-def _unsuited(wanted: Map, why: str, *, lacking: bool = False) -> KernelError:
+def _functions(wanted: Map, ops: StructOps, btf: Btf) -> dict[str, str]:
+    """The programs by their members; the bundle may come from somebody else."""
+    pointers = {each.name for each in btf.members(ops.type_id) if btf.resolve(each.type).kind == Kind.PTR}
+    for member, program in ops.functions:
+        if member not in pointers:
+            raise KernelError(
+                f"map {wanted.name}: its struct has no pointer {member}, which is to be program {program}",
+                errno="EINVAL",
+                where=wanted.name,
+            )
+    return dict(ops.functions)
+
+
+def _unsuited(wanted: Map, why: str) -> Lacking:
     # libbpf's ENOTSUP is EOPNOTSUPP on Linux.
-    kind = Lacking if lacking else KernelError
-    return kind(f"map {wanted.name}: {why}", errno="EOPNOTSUPP", where=wanted.name)
+    return Lacking(f"map {wanted.name}: {why}", errno="EOPNOTSUPP", where=wanted.name)

@@ -14,7 +14,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Optional, Tuple
 
+from . import bundle as bundle_
 from . import hints, kernel, maps, privileges, verdict
+from .attach_target import Others
 from .bundle import Bundle, Program
 from .errors import KernelError, Lacking, Problem
 from .files import write_whole
@@ -48,6 +50,7 @@ def verify(
     again: bool = False,
     beside: str = "",
     heard: Callable[[Verdict, bytes], object] | None = None,
+    others: Others | None = None,
 ) -> list[Verdict]:
     """The running kernel's verdict on each program of bundle, in its order.
 
@@ -55,7 +58,7 @@ def verify(
     folder, or in the bundle's own folder; with neither, heard gets each verdict with its log, and nothing
     is kept. A verdict that stands there for the same program, kernel, loader and mode is taken over
     (cached), unless again. beside: a name; what is kept goes to a folder of that name there, as
-    <beside>.json, and touches no other verdict. One program's
+    <beside>.json, and touches no other verdict. others: as for object.opened(). One program's
     failure does not stop the others, but a map that cannot be made or an extern that cannot be found
     stops all, as with libbpf. NotKept where a file cannot be written: after all programs were tried.
     """
@@ -78,7 +81,7 @@ def verify(
     ]
     if home is None:
         rows = []
-        with _judging(bundle) as judge:
+        with _judging(bundle, others) as judge:
             for program, blank in zip(bundle.programs, blanks):  # noqa: B905
                 row, log = judge(program, blank, "none" if heard is None else mode)
                 rows.append(row)
@@ -91,7 +94,7 @@ def verify(
     surroundings = _surroundings(bundle.license, mode, kernel.running())
     fingerprints = Fingerprints(bundle)
     results, unkept = [], None
-    with _judging(bundle) as judge:
+    with _judging(bundle, others) as judge:
         for program, blank, name in zip(bundle.programs, blanks, log_names(bundle.programs)):  # noqa: B905
             path = None if mode == "none" else place / name
             key = _key(fingerprints.of(program), surroundings)
@@ -148,7 +151,7 @@ def _place(home: Path, release: str, beside: str) -> tuple[Path, Path]:
 
 
 @contextmanager
-def _judging(bundle: Bundle) -> Iterator[_Judge]:
+def _judging(bundle: Bundle, others: Others | None) -> Iterator[_Judge]:
     """Gives a function that loads a program and lets it go again: its verdict and its log, None where it
     could not be tried. The object is opened when it is first called, once."""
     with ExitStack() as stack:
@@ -157,7 +160,7 @@ def _judging(bundle: Bundle) -> Iterator[_Judge]:
         def judge(program: Program, blank: Verdict, mode: str) -> tuple[Verdict, bytes | None]:
             try:
                 if not opening:
-                    opening.append(_opened(bundle, stack))
+                    opening.append(_opened(bundle, stack, others))
                 if isinstance(opening[0], Problem):
                     raise opening[0]
                 attempt = opening[0].load(program, mode=mode)
@@ -177,9 +180,12 @@ def _judging(bundle: Bundle) -> Iterator[_Judge]:
             opening.clear()  # a Problem has a traceback, which holds on to all that stands here
 
 
-def _opened(bundle: Bundle, stack: ExitStack) -> Object | Problem:
+def _opened(bundle: Bundle, stack: ExitStack, others: Others | None) -> Object | Problem:
+    def sized(name: str) -> Bundle:
+        return _sized(others(name) if others else bundle_.beside(bundle, name))[0]
+
     try:
-        return stack.enter_context(opened(bundle))
+        return stack.enter_context(opened(bundle, others=sized))
     except Problem as error:
         return error
 

@@ -7,12 +7,15 @@ that the kernel ends takes along no other's work.
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import os
 import pickle
 import select
 import signal
+import struct
 import sys
+import termios
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -37,6 +40,7 @@ class _Worker:
     requests: int
     answers: int
     item: int
+    answered: bool = False  # at least once
 
 
 def count(items: int) -> int:
@@ -55,7 +59,8 @@ def _prepare() -> None:
 
 
 def each(work: Callable[[int], Any], items: list[int], jobs: int) -> Generator[tuple[int, Any], None, None]:
-    """(item, work(item)) in the order in which they are done; a Crash for a worker that ended.
+    """(item, work(item)) in the order in which they are done; a Crash for an item at which a worker ended.
+    What a worker had not begun when it ended is another's.
 
     With jobs 1 this process does it all. Whatever work returns must be picklable and not None; what it
     raises ends its worker. The workers end when the generator is closed.
@@ -74,18 +79,39 @@ def each(work: Callable[[int], Any], items: list[int], jobs: int) -> Generator[t
             for answers in ready:
                 worker = workers[answers]
                 done, answer = worker.item, _read(worker)
-                how = ""
-                if not answer or not pending:
-                    del workers[answers]
-                    how = _end(worker)
-                else:  # before anything else, for it waits
-                    worker.item = pending.pop()
-                    os.write(worker.requests, worker.item.to_bytes(_HEAD, "little"))
-                yield done, pickle.loads(answer) if answer else Crash(how)  # from our own child
+                if answer and pending and _asked(worker, pending[-1]):  # before anything else, for it waits
+                    pending.pop()
+                    yield done, pickle.loads(answer)  # from our own child
+                    continue
+                del workers[answers]
+                begun = not worker.answered or not _unread(worker.requests)
+                how = _end(worker)
+                if answer:
+                    yield done, pickle.loads(answer)
+                elif begun:
+                    yield done, Crash(how)
+                else:
+                    pending.append(done)
     finally:
         for worker in workers.values():
             os.kill(worker.pid, signal.SIGKILL)
             _end(worker)
+
+
+def _asked(worker: _Worker, item: int) -> bool:
+    """Give item to a worker that has answered; False where it has ended since."""
+    try:
+        os.write(worker.requests, item.to_bytes(_HEAD, "little"))
+    except BrokenPipeError:
+        return False
+    worker.item, worker.answered = item, True
+    return True
+
+
+def _unread(pipe: int) -> int:
+    """How many bytes nobody has read of a pipe (FIONREAD, pipe(7))."""
+    (size,) = struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)))
+    return int(size)
 
 
 def _start(work: Callable[[int], Any], item: int, workers: dict[int, _Worker]) -> None:

@@ -330,9 +330,13 @@ def test_a_process_that_lowered_itself_raises_itself_for_it(name: str) -> None:
     [
         (bundle("xdp", "xdp", "l0", expected="xdp"), "there is no such network interface"),
         (bundle("sched_cls", "tc", "lo/up"), "is no place for a tc program"),
+        (
+            bundle("sched_cls", "tcx/ingress", "lo/egress", expected="tcx_ingress"),
+            'is egress, and SEC."tcx/ingress". is for ingress',
+        ),
         (bundle("sched_cls", "tc", "nosuch/egress"), "there is no such network interface"),
         (bundle("sched_cls", "tc"), "nothing says what it is to be attached to"),
-        (bundle("xdp", "xdp/devmap", "lo", expected="xdp_devmap"), "programs cannot be attached"),
+        (bundle("xdp", "xdp/devmap", "lo", expected="xdp_devmap"), "xdp/devmap programs cannot be attached"),
     ],
 )
 def test_a_wrong_target_is_one_clear_problem(what: Any, said: str) -> None:

@@ -13,13 +13,15 @@ import resource
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 import insns
+import libbpf_side
 from bpf_objects import GPL, HEADERS, compile_bpf
-from bpfline import elf, spec
+from bpfline import elf, parts, spec
 from bpfline.settings import ObjectSettings
 from bpfline_loader import (
     bpf,
@@ -33,8 +35,10 @@ from bpfline_loader import (
     privileges,
     run,
 )
+from bpfline_loader.bpffs import Pins
 from bpfline_loader.btf import Btf
-from bpfline_loader.bundle import Bundle, Extern, Map
+from bpfline_loader.btf_types import essential_name
+from bpfline_loader.bundle import Bundle, Extern, Map, read
 from bpfline_loader.errors import KernelError, Lacking
 from bpfline_loader.fingerprint import Fingerprints
 from bpfline_loader.object import Object, opened
@@ -464,7 +468,8 @@ def test_freplace_is_loaded_for_the_function_of_a_program_of_its_object() -> Non
     [
         (None, "nothing says in which program"),
         ("gone", "no target program gone"),
-        ("id:0", "target program: ENOENT"),
+        ("gone/prog", "its target object gone: prog: there is no object gone beside it"),
+        ("id:0", "its target program id:0 is no program's id"),
     ],
 )
 def test_freplace_without_its_target_says_what_is_missing(target: str | None, words: str) -> None:
@@ -473,6 +478,21 @@ def test_freplace_without_its_target_says_what_is_missing(target: str | None, wo
     assert rows["target"].verdict == "accepted"
     assert rows["replacing"].verdict == "error"
     assert words in rows["replacing"].message
+
+
+def test_a_pinned_map_is_no_target(tmp_path: Path) -> None:
+    def verified() -> list[tuple[str | None, str]]:
+        libbpf_side.private_bpffs(tmp_path)
+        bundle = bundle_of(HASH % (INTS + "__uint(pinning, 1);") + TC % "prog")
+        with ExitStack() as stack:
+            pins = Pins(stack)
+            pins.pin(bundle, stack.enter_context(opened(bundle)).map_fds, ())
+        assert Path("/sys/fs/bpf/table").exists()
+        rows = verify(bundle_of(FREPLACE, target="/sys/fs/bpf/table"))
+        return [(row.errno, row.message) for row in rows if row.type == "ext"]
+
+    words = "its target program /sys/fs/bpf/table is no program, but a map or a link"
+    assert insns.in_child(verified) == [("EINVAL", words)]
 
 
 # A congestion control whose struct has members that no kernel has; more: further ones of ours.
@@ -538,6 +558,67 @@ def test_a_struct_ops_that_is_not_created_keeps_the_rest_of_its_object_from_noth
     created = bundle_of(text + 'SEC(".struct_ops") struct tcp_congestion_ops___mine other = {'
                         ' .ssthresh = (void *)ssthresh, .name = "other" };\n')  # fmt: skip
     assert {each.name for each in created.programs if each.autoload} == {"prog", "ssthresh"}
+
+
+@pytest.mark.parametrize("declared", ["char name[15]", "int name"])
+def test_a_member_of_a_struct_ops_that_is_another_in_the_kernel_is_not_supported_as_with_libbpf(
+    declared: str,
+) -> None:
+    text = (CONTROL % (".struct_ops", "")).replace("char name[16]", declared).replace('"bpfline"', "{0}")
+    found = {(row.verdict, row.errno) for row in verify(bundle_of(text))}
+    assert found == {("unsupported", "EOPNOTSUPP")}
+
+
+OTHER = 'SEC("%s") struct tcp_congestion_ops___mine other = { %s, .name = "other" };\n'
+TWICE = "program undo_cwnd is ssthresh, and undo_cwnd already; write a program for each member"
+
+
+def test_a_program_that_is_two_members_of_struct_ops_is_refused_with_both_named_as_by_libbpf() -> None:
+    text = CONTROL % (".struct_ops", "")
+    same = bundle_of(text + OTHER % (".struct_ops", ".undo_cwnd = (void *)undo_cwnd"))
+    assert {row.verdict for row in verify(same)} == {"accepted"}, "the same member of two structs"
+    twice = bundle_of(text + OTHER % (".struct_ops", ".ssthresh = (void *)undo_cwnd"))
+    assert {(row.verdict, row.errno, row.message) for row in verify(twice)} == {
+        ("error", "EINVAL", f"map other: {TWICE}")
+    }
+    within = bundle_of(text.replace(".ssthresh = (void *)ssthresh", ".ssthresh = (void *)undo_cwnd"))
+    assert {(row.verdict, row.errno) for row in verify(within)} == {("error", "EINVAL")}
+
+
+def test_a_struct_ops_that_is_not_created_takes_no_program_from_one_that_is() -> None:
+    first = OTHER % ("?.struct_ops", ".ssthresh = (void *)undo_cwnd")
+    text = CONTROL % (".struct_ops", "")
+    struct, sep, rest = text.partition('SEC(".struct_ops")')
+    assert {row.verdict for row in verify(bundle_of(struct + first + sep + rest))} == {"accepted"}
+
+
+@pytest.mark.parametrize("member", ["gone", "name"])
+def test_a_struct_ops_function_for_a_member_that_is_none_is_one_clear_error(
+    tmp_path: Path, member: str
+) -> None:
+    """As a damaged loader.json may have it."""
+    parts.write(tmp_path, bundle_of(CONTROL % (".struct_ops", "")))
+    described = json.loads((tmp_path / parts.FILE).read_text())
+    described["maps"][0]["struct_ops"]["functions"][0][0] = member
+    (tmp_path / "loader.json").write_text(json.dumps(described))
+    rows = verify(read(tmp_path))
+    assert {(row.verdict, row.message) for row in rows} == {
+        ("error", f"map control: its struct has no pointer {member}, which is to be program ssthresh")
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "essential"),
+    [("a___b___x", "a___b"), ("a___x", "a"), ("___x", "___x"), ("a____x", "a____x"), ("a___", "a___")],
+)
+def test_a_flavour_is_what_stands_behind_the_last_three_underscores(name: str, essential: str) -> None:
+    assert essential_name(name) == essential
+
+
+def test_a_struct_ops_is_looked_for_by_its_name_before_the_last_flavour() -> None:
+    text = (CONTROL % (".struct_ops", "")).replace("ops___mine", "ops___b___mine")
+    (message,) = {row.message.partition(";")[0] for row in verify(bundle_of(text))}
+    assert message == "map control: this kernel has no struct_ops of type tcp_congestion_ops___b"
 
 
 def test_a_callback_that_no_struct_ops_names_is_an_error_as_for_libbpf() -> None:

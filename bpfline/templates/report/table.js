@@ -65,9 +65,11 @@ class TableView {
       this.words = this.search.value;
       this.draw();
     } });
+    const named = PROGRAMS.filter((each) => each.program).length; // the others are objects that could not be tried
+    const objects = PROGRAMS.length - named;
     return el("article", { class: "overview" },
       el("h1", { tabindex: "-1" }, "Verifier report"),
-      el("p", { class: "lead" }, PROGRAMS.length === 1 ? "One program" : `${number(PROGRAMS.length)} programs`, ` on ${DATA.kernels.map(visible).join(", ") || "no kernel"}`),
+      el("p", { class: "lead" }, named === 1 ? "One program" : `${number(named)} programs`, ` on ${DATA.kernels.map(visible).join(", ") || "no kernel"}`, objects ? `; ${objects === 1 ? "one object" : `${number(objects)} objects`} could not be tried` : ""),
       DATA.baseline ? el("p", { class: "dim" }, visible(DATA.baseline)) : null,
       DATA.gone.map(([name, kernel]) => el("p", { class: "notice" }, `gone since the baseline: ${visible(name)} on ${visible(kernel)}`)),
       el("div", { class: "tools" }, el("div", { class: "chips", role: "group", "aria-label": "outcome" }, this.chips), this.search),

@@ -101,8 +101,9 @@ def _can_be_named(name: str) -> bool:
 
 
 def described(program: bundle.Program) -> str:
-    """The kind of program, as its section says it ("lsm.s", "struct_ops")."""
-    kind = program.section.partition("/")[0]
+    """The kind of program, as its section says it ("lsm.s", "struct_ops", "xdp/devmap")."""
+    # What follows "xdp/" is no target.
+    kind = program.section if program.type == "xdp" else program.section.partition("/")[0]
     return kind if kind and not kind.startswith(".") else program.type
 
 

@@ -45,11 +45,17 @@ class Filter:
 
 def attach(program: Program, fd: int, tracefs: Tracefs) -> Attachment:
     """Run the program on what its interface receives or sends: "eth0" for what SEC() says, or ingress where
-    it says nothing (SEC("tc")), and "eth0/egress"."""
+    it says nothing (SEC("tc")); such a program can have "eth0/egress", too."""
     assert program.attach is not None
     name, _, direction = program.attach.partition("/")
-    if not direction:
-        direction = (program.expected_attach_type or "tcx_ingress")[len("tcx_") :]
+    own = (program.expected_attach_type or "")[len("tcx_") :]
+    if own and direction in PARENTS and direction != own:
+        raise Problem(
+            f'is {direction}, and SEC("{program.section}") is for {own}',
+            where=program.attach,
+            help=f'attach = "{name}", or SEC("tc"), which is for both',
+        )
+    direction = direction or own or "ingress"
     if direction not in PARENTS:
         raise Problem(
             "is no place for a tc program", where=program.attach, help="eth0, eth0/ingress or eth0/egress"
