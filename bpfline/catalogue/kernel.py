@@ -160,7 +160,8 @@ ENTRIES = (
         r"|^too many subprograms"
         r"|^too many different (?:kernel function calls|module BTFs)"
         r"|^insn \d+ cannot be patched due to 16-bit range"
-        r"|^fd_array has too many entries",
+        r"|^fd_array has too many entries"
+        r"|^(?:E2BIG: )?the program uses \d+ maps, and the kernel takes 64",
         "A program takes 64 maps, 256 functions and calls of 256 different kernel functions.",
         "Put maps together (an array of maps, a struct as value), make small functions inline, or split the "
         "program with tail calls.",

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import mmap
 from dataclasses import dataclass
 
@@ -94,7 +95,13 @@ def btf_info(fd: int) -> BtfInfo:
     """What the kernel says of the BTF object behind fd; OSError where it is none."""
     name = ctypes.create_string_buffer(_NAME_SIZE)
     info = _BtfInfo(name=ctypes.addressof(name), name_len=len(name))
-    get_info(fd, info)
+    try:
+        get_info(fd, info)
+    except OSError as error:
+        if error.errno != errno.E2BIG:
+            raise
+        info = _BtfInfo()  # before 5.11 BTF has no name (53297220905c), and none is a kernel's
+        get_info(fd, info)
     return BtfInfo(int(info.id), name.value.decode(errors="replace"), bool(info.kernel_btf), info.btf_size)
 
 

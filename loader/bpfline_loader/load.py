@@ -31,6 +31,8 @@ _MOV_R0_0_EXIT = struct.pack("=BBhi", 0xB7, 0, 0, 0) + struct.pack("=BBhi", 0x95
 # nothing can be told of the type by trying.
 _NEED_ATTACH_TYPE = frozenset(("cgroup_sock_addr", "cgroup_sockopt", "sk_lookup", "netfilter"))
 
+_MAX_USED_MAPS = 64  # of one program (MAX_USED_MAPS, linux/bpf_verifier.h)
+
 _NO_DETAILS = bpf.Details()
 _TRACING = log.BRANCHES | log.EVERY_PATH  # levels that show instructions
 
@@ -136,10 +138,14 @@ def _refusal(program: Program, number: int, record: log.Record) -> Attempt:
     if failed in _NEVER_A_VERDICT or (failed in _NEEDS_WORDS and silent):
         raise _untried(program, failed, hints.LOAD)
     verdict = UNSUPPORTED if failed == ENOTSUPP else REFUSED
-    message = trailer.last_words(record.words) or record.note or f"{name}: {hints.explain(name, hints.LOAD)}"
+    said = trailer.last_words(record.words) or record.note
+    message = said or f"{name}: {hints.explain(name, hints.LOAD)}"
     if failed == errno.E2BIG and silent and program.core_relos and not features.core_relos():
         verdict = UNSUPPORTED
         message = "this kernel does not make CO-RE relocations itself, as Linux 5.17 and later do"
+    used = {fixup.target for fixup in program.fixups if fixup.kind.startswith("map")}
+    if failed == errno.E2BIG and not said and len(used) > _MAX_USED_MAPS:  # newer kernels say it themselves
+        message = f"{name}: the program uses {len(used)} maps, and the kernel takes {_MAX_USED_MAPS}"
     if failed == errno.EINVAL and silent and _lacks_type(program.type, number):
         verdict, message = UNSUPPORTED, f"this kernel has no programs of type {program.type}"
     stats = trailer.parse(record.words)
