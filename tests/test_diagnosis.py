@@ -251,6 +251,44 @@ SEC("xdp") int fails(struct xdp_md *ctx)
     assert found.label.startswith(f"`{name}` (R" if name else "R")
 
 
+TWO = "p = bpf_map_lookup_elem(&table, &one);\n{0}\np = bpf_map_lookup_elem(&table, &two);"
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize(
+    ("lines", "label"),
+    [
+        (TWO.format("q = p;") + "\nif (!p)\nreturn 0;\n*q = 2;", "R"),
+        (TWO.format("q = p;") + "\nif (p)\n*q += *p;", "R"),
+        ("p = bpf_map_lookup_elem(&table, &one);\nq = p;\np = 0;\n*q = 2;", "R"),
+        (TWO.format("q = p;") + "\nif (!q)\nreturn 0;\n*p = 2;", "`p` (R"),
+        ("p = bpf_map_lookup_elem(&table, &one);\nbpf_map_update_elem(&table, p, &two, 0);", "`p` (R"),
+        ("p = bpf_map_lookup_elem(&table, &one);\nq = p;\nbpf_map_delete_elem(&table, (void *)q);", "R"),
+        ("p = bpf_map_lookup_elem(&table, &one);\n__sync_fetch_and_add(p, 1);", "`p` (R"),
+        ("p = bpf_map_lookup_elem(&table, &one);\n*p = ctx->rx_queue_index;", "`p` (R"),
+    ],
+)
+def test_a_pointer_is_named_by_the_variable_that_is_used_and_by_none_that_held_it_before(
+    lines: str, label: str, tmp_path: Path
+) -> None:
+    found = refused(
+        f"""
+SEC("xdp") int fails(struct xdp_md *ctx)
+{{
+	__u32 one = 1, two = 2;
+	__u64 *p, *q;
+
+	{lines}
+	return 0;
+}}
+""",
+        tmp_path,
+    )
+    assert found.label.endswith(" may be NULL here")
+    assert found.label.startswith(label)
+    assert len(re.findall("`p`", found.label + "".join(step.text for step in found.steps))) < 2
+
+
 @pytest.mark.kernel
 @pytest.mark.parametrize("check", ["(void *)eth > end", "end < (void *)eth"])
 def test_a_check_of_where_a_read_begins_is_said_to_check_no_byte(check: str, tmp_path: Path) -> None:

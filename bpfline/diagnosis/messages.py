@@ -251,6 +251,7 @@ _SAYS: tuple[tuple[re.Pattern[str], Callable[[Path, re.Match[str]], Finding]], .
         (r"^R<N> invalid mem access '\w*_or_null'", _maybe_null),
         (r"^R<N> pointer arithmetic on \w+_or_null prohibited", _maybe_null),
         (r"^Possibly NULL pointer passed to helper arg<N>", _maybe_null),
+        (r"^R<N> type=\w*_or_null expected=", _maybe_null),
         (r"^(?:Possibly NULL pointer passed to trusted )?arg#?<N>\b", _argument),
         (r"\b(?:bpf_)?(spin_lock|rcu_read_lock|preempt_disable|local_irq_save|res_spin_lock)", held),
         (r"^function calls are not allowed while holding a (lock)", held),
