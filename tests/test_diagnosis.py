@@ -311,6 +311,56 @@ SEC("xdp") int fails(struct xdp_md *ctx)
 
 
 @pytest.mark.kernel
+def test_a_check_with_an_offset_without_limit_is_said_to_give_no_range(tmp_path: Path) -> None:
+    source = """
+SEC("xdp") int fails(struct xdp_md *ctx)
+{
+	char *data = (char *)(long)ctx->data, *end = (char *)(long)ctx->data_end;
+	__u32 off = ctx->rx_queue_index;
+
+	asm volatile("" : "+r"(off));
+	if (LIMITdata + off + 4 > end)
+		return XDP_PASS;
+	return *(int *)(data + off) & 1;
+}
+"""
+    found = refused(source.replace("LIMIT", ""), tmp_path)
+    assert found.code == "BPF006"
+    (check,) = told(found, "check")
+    assert check.text == "this check gives no range: the offset may be up to 4,294,967,295, more than 65,535"
+    assert found.help.startswith("Limit the offset before it is added (if (off > 1000) return ...;)")
+    assert check.text in to_text(found, most=15)
+    made = compile_bpf(HEADERS + MAPS + source.replace("LIMIT", "off > 1000 || "))  # as the help says
+    with pytest.raises(AssertionError, match="accepted"):
+        _refused(made, tmp_path)
+
+
+@pytest.mark.kernel
+def test_a_check_before_a_variable_offset_was_added_is_told_and_so_is_the_sum(tmp_path: Path) -> None:
+    found = refused(
+        """
+SEC("xdp") int fails(struct xdp_md *ctx)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	struct iphdr *ip = data + sizeof(struct ethhdr);
+	__u16 *port;
+
+	if ((void *)(ip + 1) > end)
+		return XDP_PASS;
+	port = (void *)ip + ip->ihl * 4;
+	return port[1] & 1;
+}
+""",
+        tmp_path,
+    )
+    (check,) = told(found, "check")
+    assert check.text == "this checks 34 bytes of the packet from its start, without the variable offset"
+    (lost,) = told(found, "lost")
+    assert re.match(r"R\d, a number from 0 to 60, is added to the pointer R\d: ", lost.text)
+    assert lost.text[:40] in to_text(found, most=15)
+
+
+@pytest.mark.kernel
 def test_a_read_on_the_way_of_a_packet_that_is_too_short_is_said_to_be_there(tmp_path: Path) -> None:
     found = refused(
         """

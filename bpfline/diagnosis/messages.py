@@ -22,6 +22,10 @@ from .trace import back
 _HALF_CHECKED = (
     "Only the lower 32 bits were checked: compare the whole 64-bit number, or make it a __u32 before that."
 )
+_LIMIT_FIRST = (
+    "Limit the offset before it is added (if (off > 1000) return ...;): the verifier keeps no range of a "
+    f"pointer that may be more than {m.MAX_PACKET_OFF:,} bytes into the packet."
+)
 _PADDING = (
     "Set the whole struct to 0 before its members: __builtin_memset(&x, 0, sizeof(x)). An initialiser such "
     "as = {} may leave the padding between members as it was."
@@ -53,17 +57,27 @@ def _does(path: Path, size: int) -> str:
 
 def _packet(path: Path, found: re.Match[str]) -> Finding:
     off, size, reg, ident, _, held = (int(number) for number in found.groups())
-    behind = " behind a variable offset" if ident else ""
     known = f"{words.counted(held, 'byte')} are checked" if held else "none of it is checked"
     marks = _value(path, reg)
-    checks = m.packet_checks(path, last(path), ident) if path.visits else ()
+    checks = list(m.packet_checks(path, last(path), ident)) if path.visits else []
+    value = path.value(last(path), reg, path.visits[-1].frame) if path.visits else None
+    most = words.variable_part(value) if value and ident else 0
+    behind = " behind a variable offset" if ident else ""
     start = "the pointer with its variable offset" if ident else "the start of the packet"
-    return finding(
-        path,
-        f"{_does(path, size)} at offset {off} of the packet{behind}: {known}",
-        [*_between(path, marks), *marks, *checks],
-        help=f"Before this access, compare with the same pointer: {start} + {off + size} <= data_end.",
-    )
+    compare = f"compare with the same pointer: {start} + {off + size} <= data_end."
+    help_ = f"Before this access, {compare}"
+    if most + off > m.MAX_PACKET_OFF:
+        behind = f" behind a variable offset of up to {most:,}"
+        help_ = (
+            _LIMIT_FIRST
+            if any(m.NO_RANGE in mark.text for mark in checks)
+            else f"{_LIMIT_FIRST} Then {compare}"
+        )
+    sum_ = m.added(path, last(path), reg) if ident and path.visits else None
+    if sum_ and (not checks or checks[-1].at > sum_.at):
+        sum_ = None  # that is not what the checks lack
+    label = f"{_does(path, size)} at offset {off} of the packet{behind}: {known}"
+    return finding(path, label, [*_between(path, marks), *marks, *checks, sum_], help=help_)
 
 
 def _maybe_null(path: Path, found: re.Match[str]) -> Finding:
