@@ -488,6 +488,29 @@ def test_a_byte_between_others_that_were_written_is_taken_for_padding() -> None:
 
 
 @pytest.mark.kernel
+def test_the_way_of_an_infinite_loop_is_that_round_and_not_the_way_out(tmp_path: Path) -> None:
+    found = refused(
+        """
+SEC("tc") int fails(struct __sk_buff *skb)
+{
+	volatile int x = 0;
+
+	while (1) {
+		x++;
+		if (x == skb->mark)
+			break;
+	}
+	return 0;
+}
+""",
+        tmp_path,
+    )
+    assert found.code == "BPF024" and at(found).startswith("++")
+    assert [re.sub(r"R\d", "R", step.text) for step in found.steps] == ["on this path R != R"]
+    assert at(found.steps[0]).startswith("x == skb->mark")
+
+
+@pytest.mark.kernel
 def test_the_calls_that_lead_to_it_are_shown_outermost_first(tmp_path: Path) -> None:
     found = refused(
         """

@@ -214,11 +214,12 @@ def _argument(path: Path, found: re.Match[str]) -> Finding:
 
 def _loop(path: Path, found: re.Match[str]) -> Finding:
     insn = int(found[1])
-    seen = next((at for at in reversed(range(len(path.visits))) if path.visits[at].idx == insn), None)
     label = "the loop comes back here, and nothing that the verifier follows has changed"
-    if seen is None:
+    at = [at for at, visit in enumerate(path.visits) if visit.idx == insn]
+    if not at:
         return Finding(label, insn=insn)
-    return Finding(label, in_order(path, m.branches(path, seen - 1, len(path.visits))), insn=insn)
+    begin = at[-2] if len(at) > 1 and at[-1] == last(path) else at[-1]  # of the round that ends here
+    return Finding(label, in_order(path, m.branches(path, begin - 1, len(path.visits))), insn=insn)
 
 
 def _no_helper(path: Path, found: re.Match[str]) -> Finding:
