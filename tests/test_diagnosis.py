@@ -399,6 +399,8 @@ SEC("xdp") int fails(struct xdp_md *ctx)
     assert found.code == "BPF002" and at(found).startswith("h_proto")
     (lost,) = told(found, "lost")
     assert at(lost).startswith("bpf_xdp_adjust_head(ctx, -8)")
+    assert found.help.startswith("Read data and data_end from the context again after bpf_xdp_adjust_head()")
+    assert "probe_read" not in found.help
 
 
 @pytest.mark.kernel
@@ -552,8 +554,8 @@ def test_a_leak_points_at_what_was_acquired_and_shows_the_branch_that_leaves_and
 @pytest.mark.parametrize(
     ("code", "where", "label"),
     [
-        ("BPF030", "bpf_spin_lock(&", "what bpf_spin_lock() begins here is not ended on every path"),
-        ("BPF080", "bpf_rcu_read_lock()", "what bpf_rcu_read_lock() begins here is not ended on every path"),
+        ("BPF030", "bpf_spin_lock(&", "the lock taken here is not released on every path"),
+        ("BPF080", "bpf_rcu_read_lock()", "the section entered here is not left on every path"),
         ("BPF029", "bpf_tail_call(", "what bpf_ringbuf_reserve() gave is still held"),
     ],
 )
@@ -580,6 +582,102 @@ def test_what_the_kernel_lacks_is_named_and_not_by_the_number_that_stands_for_it
     folder = EXAMPLES if made.startswith("BPF") else DATA
     found = _refused(compile_bpf((folder / f"{made}.bpf.c").read_text()), tmp_path)
     assert (found.code, found.label) == (code, says)
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize(
+    ("hook", "value", "known", "allowed"),
+    [
+        ("cgroup_skb/egress", "ctx->len", "any number of 32 bits", "0 to 3"),
+        ("cgroup/sock_create", "2", "the number 2", "0 or 1"),
+    ],
+)
+def test_the_values_that_may_be_returned_are_named(
+    hook: str, value: str, known: str, allowed: str, tmp_path: Path
+) -> None:
+    of = "bpf_sock" if "sock" in hook else "__sk_buff"
+    found = refused(
+        f'SEC("{hook}") int fails(struct {of} *ctx)\n{{\n\treturn {value};\n}}\n',
+        tmp_path,
+    )
+    assert found.code == "BPF041"
+    assert found.label == f"R0, which is returned, is {known}, and has to be {allowed}"
+    assert found.help.startswith(f"Return {allowed} on every path")
+
+
+GLOBAL = """
+struct pair { int one, two; };
+__attribute__((noinline)) int sum_of(struct pair *vMARK)
+{
+	CHECK
+	return v->one + v->two;
+}
+SEC("xdp") int fails(struct xdp_md *ctx)
+{
+	struct pair v = {1, 2};
+	return sum_of(&v) & 1;
+}
+"""
+
+
+@pytest.mark.kernel
+def test_an_argument_of_a_global_function_is_told_to_be_one_and_each_help_helps(tmp_path: Path) -> None:
+    found = refused(GLOBAL.replace("MARK", "").replace("CHECK", ""), tmp_path)
+    assert found.code == "BPF004" and at(found).startswith("one")
+    assert found.label == "R1, the function's argument 1, may be NULL here"
+    assert "A global function" in found.cause and "__arg_nonnull" in found.help
+    nonnull = ' __attribute__((btf_decl_tag("arg:nonnull")))'  # what __arg_nonnull is
+    for mark, check in ((nonnull, ""), ("", "if (!v) return 0;")):
+        with pytest.raises(AssertionError, match="accepted"):
+            refused(GLOBAL.replace("MARK", mark).replace("CHECK", check), tmp_path)
+
+
+@pytest.mark.kernel
+def test_checks_for_null_that_clang_made_one_are_the_compilers_fault_and_the_help_helps(
+    tmp_path: Path,
+) -> None:
+    source = """
+SEC("xdp") int fails(struct xdp_md *ctx)
+{
+	__u32 one = 1, two = 2;
+	__u64 *p = bpf_map_lookup_elem(&table, &one);
+	__u64 *q = bpf_map_lookup_elem(&table, &two);
+
+	TEST
+	return 0;
+}
+"""
+    found = refused(source.replace("TEST", "if (p || q)\n\t\treturn 1;"), tmp_path)
+    assert (found.code, found.fault) == ("BPF039", "compiler")
+    assert "clang made one test of two" in found.cause and found.help.startswith("Test one after the other")
+    apart = 'if (p)\n\t\treturn 1;\n\tasm volatile("" : "+r"(q));\n\tif (q)\n\t\treturn 1;'
+    with pytest.raises(AssertionError, match="accepted"):
+        refused(source.replace("TEST", apart), tmp_path)
+    found = refused(source.replace("TEST", "return ((long)p | (long)q) & 1;"), tmp_path)
+    assert (found.code, found.fault) == ("BPF039", "source")
+
+
+@pytest.mark.kernel
+def test_memory_that_was_given_back_is_no_pointer_any_more(tmp_path: Path) -> None:
+    found = refused(
+        """
+struct { __uint(type, BPF_MAP_TYPE_RINGBUF); __uint(max_entries, 4096); } events SEC(".maps");
+SEC("tc") int fails(struct __sk_buff *ctx)
+{
+	volatile __u64 *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+
+	if (!event)
+		return 0;
+	bpf_ringbuf_submit((void *)event, 0);
+	return *event & 1;
+}
+""",
+        tmp_path,
+    )
+    assert found.code == "BPF002" and found.label.endswith("is no pointer any more")
+    (lost,) = told(found, "lost")
+    assert at(lost).startswith("bpf_ringbuf_submit(")
+    assert found.help == "Do what is to be done with the memory before bpf_ringbuf_submit()."
 
 
 @pytest.mark.kernel

@@ -71,9 +71,9 @@ def diagnose(
         insn=insn,
         label=lacking or finding.label or (said if entry else ""),
         steps=steps,
-        cause=entry.cause if entry else "",
+        cause=finding.cause or (entry.cause if entry else ""),
         help=finding.help or (entry.remedy if entry else ""),
-        fault=entry.fault if entry else "",
+        fault=finding.fault or (entry.fault if entry else ""),
         kernel=summary.kernel,
         line=seen.lines[said] + skipped if said in seen.lines else None,
     )
