@@ -681,6 +681,31 @@ SEC("tc") int fails(struct __sk_buff *ctx)
 
 
 @pytest.mark.kernel
+def test_the_functions_that_take_the_stack_are_named_with_what_each_takes(tmp_path: Path) -> None:
+    source = """
+static __noinline int inner(void) { volatile char bytes[320] = {}; return bytes[1]; }
+static __noinline int small(void) { volatile char bytes[8] = {}; return bytes[1]; }
+SEC("tc") int fails(struct __sk_buff *ctx) { volatile char bytes[280] = {}; return inner()SMALL + bytes[1]; }
+"""
+    found = refused(source.replace("SMALL", ""), tmp_path)
+    assert found.code == "BPF020"
+    assert re.fullmatch(
+        r"fails\(\) 280 \+ inner\(\) 320 bytes of stack: 6\d\d as the verifier rounds them up", found.label
+    )
+    assert [step.text for step in found.steps] == [
+        "fails() takes 280 bytes of the stack",
+        "inner() takes 320 bytes of the stack",
+    ]
+    assert [step.place.line for step in found.steps if step.place] == [
+        line for line, text in enumerate((HEADERS + MAPS + source).splitlines(), 1) if "0] = {}" in text
+    ][::-1]
+    found = refused(source.replace("SMALL", " + small()"), tmp_path)  # is in no chain with inner()
+    assert found.label.endswith(
+        "; the program's largest: fails() 280, inner() 320, small() 8"
+    ) and found.label.startswith("combined stack size of 2 calls is 6")
+
+
+@pytest.mark.kernel
 def test_a_call_that_leaves_nothing_in_a_register_is_named(tmp_path: Path) -> None:
     found = refused(
         """

@@ -15,7 +15,7 @@ from bpfline.verifier_log import events as ev
 from bpfline.verifier_log import report as reports
 from bpfline.verifier_log.events import Event
 
-from . import hottest, messages
+from . import hottest, messages, stacks
 from . import path as paths
 from .missing import missing
 from .model import Diagnosis, Step
@@ -79,6 +79,8 @@ def diagnose(
     )
     if found.code in hottest.CODES:
         found = hottest.of(found, cost or cost_of(log, lines), lines, object_name)
+    if found.code in stacks.CODES:
+        found = stacks.of(found, cost or cost_of(log, lines))
     return _with_report(found, summary.report, where) if summary.report else found
 
 
