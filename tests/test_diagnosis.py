@@ -94,6 +94,25 @@ def test_a_log_that_is_cut_at_its_begin_still_has_place_and_message() -> None:
     assert not any("nothing is written" in step.text for step in found.steps)
 
 
+def test_the_rest_of_a_line_that_a_log_begins_with_is_no_part_of_the_message() -> None:
+    log = fixture("6.18 bad_null 5").data
+    end = log.index(b"\nR0 invalid mem access") + 1
+    for length in range(1, 60):
+        found = diagnose(log[end - length :])
+        assert found is not None and found.code == "BPF003"
+        assert found.message == "R0 invalid mem access 'map_value_or_null'"
+
+
+@pytest.mark.parametrize("name", ["7.3 bad_pkt 5", "7.3 bad_null 5", "6.18 bad_pkt 6", "6.18 bad_null 4"])
+def test_of_logs_in_one_file_the_last_is_explained_and_nothing_twice(name: str) -> None:
+    log = fixture(name).data
+    for before in (log, fixture("7.3 bad_ref 5").data, fixture("6.18 bad_range 4").data):
+        found, alone = diagnose(before + b"\n" + log), diagnose(log)
+        assert found is not None and alone is not None
+        assert to_text(found, full=True) == to_text(alone, full=True)
+        assert (found.reason, found.help, found.message) == (alone.reason, alone.help, alone.message)
+
+
 def test_a_log_that_is_cut_before_its_message_is_no_refusal() -> None:
     log = fixture("6.18 bad_range 5").data
     assert diagnose(log[: log.index(b"value -2147483648")]) is None
