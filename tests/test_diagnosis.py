@@ -380,6 +380,30 @@ SEC("xdp") int fails(struct xdp_md *ctx)
 
 
 @pytest.mark.kernel
+def test_where_a_line_has_more_reads_the_bytes_of_one_are_said_to_be_the_least(tmp_path: Path) -> None:
+    source = """
+SEC("xdp") int fails(struct xdp_md *ctx)
+{
+	__u8 *p = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	int sum = 0;
+
+	if (p + 20 > end)
+		return XDP_PASS;
+	for (int i = FIRST; i < 32; i++)
+		sum += p[i];
+	return sum & 1;
+}
+"""
+    least = " That is the least: other reads of this line may need more."
+    found = refused(source.replace("FIRST", "0"), tmp_path)
+    assert re.search(r"the start of the packet \+ \d+ <= data_end\.", found.help) and found.help.endswith(
+        least
+    )
+    found = refused(source.replace("FIRST", "31"), tmp_path)
+    assert found.help.endswith("the start of the packet + 32 <= data_end.")
+
+
+@pytest.mark.kernel
 def test_a_read_on_the_way_of_a_packet_that_is_too_short_is_said_to_be_there(tmp_path: Path) -> None:
     found = refused(
         """

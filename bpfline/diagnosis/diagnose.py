@@ -75,7 +75,7 @@ def diagnose(
         label=lacking or finding.label or (said if entry else ""),
         steps=steps,
         cause=finding.cause or (entry.cause if entry else ""),
-        help=finding.help or (entry.remedy if entry else ""),
+        help=_at_least(finding.help, insn, lines) or (entry.remedy if entry else ""),
         fault=finding.fault or (entry.fault if entry else ""),
         kernel=summary.kernel,
         line=seen.lines[said] + skipped if said in seen.lines else None,
@@ -85,6 +85,26 @@ def diagnose(
     if found.code in stacks.CODES:
         found = stacks.of(found, cost or cost_of(log, lines))
     return _with_report(found, summary.report, where) if summary.report else found
+
+
+def _at_least(text: str, insn: int | None, lines: ProgramLines | None) -> str:
+    """text, which may tell how many bytes the access at insn needs: clang reads in an order of its own, so
+    others of the same line, which the verifier did not come to, may need more."""
+    place = lines.at(insn) if lines and insn is not None else None
+    if not text.endswith(messages.DATA_END) or not (lines and place and insn is not None):
+        return text
+    rest = range(insn + 1, len(lines.opcodes))
+    same = (
+        each for each in rest if (at := lines.at(each)) and (at.file, at.line) == (place.file, place.line)
+    )
+    if not any(_reads(lines.opcodes[each]) for each in same):
+        return text
+    return f"{text} That is the least: other reads of this line may need more."
+
+
+def _reads(opcode: int) -> bool:
+    """BPF_LDX | BPF_MEM, linux/bpf.h."""
+    return opcode & 0xE7 == 0x61
 
 
 _END = re.compile(rb"^processed \d{1,9} insns\b[^\n]*\n", re.MULTILINE)

@@ -20,6 +20,7 @@ from .path import Path
 from .resources import held, leak
 from .trace import back
 
+DATA_END = " <= data_end."
 _HALF_CHECKED = (
     "Only the lower 32 bits were checked: compare the whole 64-bit number, or make it a __u32 before that."
 )
@@ -56,7 +57,7 @@ def _packet(path: Path, found: re.Match[str]) -> Finding:
     most = words.variable_part(value) if value and ident else 0
     behind = " behind a variable offset" if ident else ""
     start = "the pointer with its variable offset" if ident else "the start of the packet"
-    compare = f"compare with the same pointer: {start} + {off + size} <= data_end."
+    compare = f"compare with the same pointer: {start} + {off + size}{DATA_END}"
     help_ = f"Before this access, {compare}"
     if most + off > m.MAX_PACKET_OFF:
         behind = f" behind a variable offset of up to {most:,}"
