@@ -692,7 +692,9 @@ SEC("xdp") int fails(struct xdp_md *ctx)
 """
     found = refused(source.replace("TEST", "if (p || q)\n\t\treturn 1;"), tmp_path)
     assert (found.code, found.fault) == ("BPF039", "compiler")
-    assert "clang made one test of two" in found.cause and found.help.startswith("Test one after the other")
+    assert found.label.startswith("clang made one test of two here") and found.help.startswith(
+        "Test one after the other"
+    )
     apart = 'if (p)\n\t\treturn 1;\n\tasm volatile("" : "+r"(q));\n\tif (q)\n\t\treturn 1;'
     with pytest.raises(AssertionError, match="accepted"):
         refused(source.replace("TEST", apart), tmp_path)

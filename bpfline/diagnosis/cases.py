@@ -14,7 +14,10 @@ from .marks import Mark
 from .path import Path
 from .trace import back
 
-_READ_KERNEL = "Read kernel memory with bpf_probe_read_kernel() or BPF_CORE_READ()."
+_READ_KERNEL = (
+    "Read kernel memory with bpf_probe_read_kernel() or BPF_CORE_READ(), and a process's with "
+    "bpf_probe_read_user()."
+)
 _UNVERIFIED = (
     "A global function (one that is not static) is verified alone, for any caller: each pointer that it is "
     "given may be NULL."
@@ -91,7 +94,8 @@ def merged_checks(path: Path, found: re.Match[str]) -> Finding:
     source = path.visits[-1].source.text if path.visits and (path.visits[-1].source) else ""
     if not source or re.search(r"(?<!\|)\|(?!\|)", source):
         return made
-    return dataclasses.replace(made, cause=_MERGED, help=_APART, fault="compiler")
+    label = f"clang made one test of two here: R{reg} is a pointer, and another is ORed to it"
+    return dataclasses.replace(made, label=label, cause=_MERGED, help=_APART, fault="compiler")
 
 
 def returned(path: Path, found: re.Match[str]) -> Finding:
