@@ -29,7 +29,9 @@ class Branch:
     @property
     def both(self) -> int | None:
         """How often the verifier could not tell which way it goes, and followed both, or would have."""
-        return None if self.taken is None else max(self.waiting, self.taken + self.passed + self.waiting - self.visits)
+        if self.taken is None:
+            return None
+        return max(self.waiting, self.taken + self.passed + self.waiting - self.visits)
 
 
 def of(
