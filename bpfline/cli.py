@@ -279,7 +279,10 @@ def _parsers() -> tuple[_Parser, dict[str, _Parser]]:
 def _words() -> dict[str, tuple[str, ...]]:
     """What may follow each command, and under "" what may come first."""
     parser, each = _parsers()
-    return {name: _own_words(one) for name, one in [("", parser), *each.items()]}
+    words = {name: _own_words(one) for name, one in [("", parser), *each.items()]}
+    from .catalogue import CATALOGUE
+
+    return {**words, "explain": (*words["explain"], *(entry.code for entry in CATALOGUE))}
 
 
 def _own_words(parser: argparse.ArgumentParser) -> tuple[str, ...]:

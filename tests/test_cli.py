@@ -112,7 +112,12 @@ def test_a_completion_script_knows_commands_and_options(shell: str) -> None:
 def test_bash_completes_with_it() -> None:
     script = run("completion", "bash").stdout
     asked = 'COMP_WORDS=(bpfline "$@"); COMP_CWORD=$#; _bpfline; echo "${COMPREPLY[@]}"'
-    for words, answer in ((["doc"], "doctor"), (["doctor", "--j"], "--json"), (["completion", "f"], "fish")):
+    for words, answer in (
+        (["doc"], "doctor"),
+        (["doctor", "--j"], "--json"),
+        (["completion", "f"], "fish"),
+        (["explain", "BPF09"], "BPF090 BPF091 BPF092 BPF093"),
+    ):
         ended = subprocess.run(["bash", "-c", script + asked, "bash", *words], capture_output=True, text=True)
         assert (ended.stdout, ended.stderr) == (answer + "\n", "")
 

@@ -18,6 +18,7 @@ from bpf_objects import GPL, HEADERS, compile_bpf
 from bpfline import cost, elf, spec, verifier_log
 from bpfline.cli import main
 from bpfline.cost import Cost
+from bpfline.diagnosis import diagnose
 from bpfline.settings import ObjectSettings
 from bpfline.verifier_log import events as ev
 from bpfline.verifier_log import states
@@ -352,6 +353,60 @@ def test_a_program_that_runs_into_the_limit_has_its_lines_functions_and_branches
     text = cost.to_text(found)
     assert text.startswith("limit: 1,000,001 instructions processed, 0.0 % of 1,000,000 left\n")
     assert "note:" not in text
+
+
+LOOPS = (
+    HEADERS
+    + GPL
+    + """
+SEC("tc") int forever(struct __sk_buff *skb)
+{
+	volatile int x = 0;
+	while (1) {
+		x++;
+		if (x == skb->mark) /* OUT */
+			break;
+	}
+	return 0;
+}
+SEC("tc") int spin(struct __sk_buff *skb)
+{
+	__u32 h = 0;
+	for (__u32 i = 0; i < skb->len; i++) {
+		h = h * 31 + bpf_get_prandom_u32();
+		if (h & 1) /* LEAVES */
+			h ^= skb->hash;
+	}
+	return h;
+}
+"""
+)
+
+
+@pytest.mark.kernel
+def test_an_infinite_loop_is_a_way_that_was_followed(tmp_path: Path) -> None:
+    bundle, rows = judged(LOOPS, tmp_path)
+    found = whole(rows["forever"], bundle)
+    assert found is not None
+    (branch,) = found.branches
+    assert (branch.place.line, branch.taken, branch.passed, branch.both) == (line(LOOPS, "OUT"), 2, 2, 2)
+
+
+@pytest.mark.kernel
+def test_the_ways_that_wait_when_the_verifier_gives_up_count_and_the_jump_that_left_most_is_to_blame(
+    tmp_path: Path,
+) -> None:
+    bundle, rows = judged(LOOPS, tmp_path)
+    row = rows["spin"]
+    found = whole(row, bundle)
+    assert found is not None and row.log is not None
+    assert sum(branch.waiting for branch in found.branches) == 8192  # all that the kernel keeps
+    first = found.branches[0]
+    assert first.place.line == line(LOOPS, "LEAVES") and first.both == first.waiting > 8000
+    assert f"{first.waiting:,}  {first.place}  if (h & 1)" in cost.to_text(found)
+    told = diagnose(Path(row.log).read_bytes(), cost.lines_of(row, bundle))
+    assert told is not None and told.code == "BPF023" and told.place == first.place
+    assert told.label == f"{first.waiting:,} of the 8,192 ways that wait to be looked at are of this jump"
 
 
 # The logs of eleven kernels

@@ -94,6 +94,25 @@ def test_a_log_that_is_cut_at_its_begin_still_has_place_and_message() -> None:
     assert not any("nothing is written" in step.text for step in found.steps)
 
 
+def test_the_rest_of_a_line_that_a_log_begins_with_is_no_part_of_the_message() -> None:
+    log = fixture("6.18 bad_null 5").data
+    end = log.index(b"\nR0 invalid mem access") + 1
+    for length in range(1, 60):
+        found = diagnose(log[end - length :])
+        assert found is not None and found.code == "BPF003"
+        assert found.message == "R0 invalid mem access 'map_value_or_null'"
+
+
+@pytest.mark.parametrize("name", ["7.3 bad_pkt 5", "7.3 bad_null 5", "6.18 bad_pkt 6", "6.18 bad_null 4"])
+def test_of_logs_in_one_file_the_last_is_explained_and_nothing_twice(name: str) -> None:
+    log = fixture(name).data
+    for before in (log, fixture("7.3 bad_ref 5").data, fixture("6.18 bad_range 4").data):
+        found, alone = diagnose(before + b"\n" + log), diagnose(log)
+        assert found is not None and alone is not None
+        assert to_text(found, full=True) == to_text(alone, full=True)
+        assert (found.reason, found.help, found.message) == (alone.reason, alone.help, alone.message)
+
+
 def test_a_log_that_is_cut_before_its_message_is_no_refusal() -> None:
     log = fixture("6.18 bad_range 5").data
     assert diagnose(log[: log.index(b"value -2147483648")]) is None
@@ -258,6 +277,44 @@ SEC("xdp") int fails(struct xdp_md *ctx)
     assert found.label.startswith(f"`{name}` (R" if name else "R")
 
 
+TWO = "p = bpf_map_lookup_elem(&table, &one);\n{0}\np = bpf_map_lookup_elem(&table, &two);"
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize(
+    ("lines", "label"),
+    [
+        (TWO.format("q = p;") + "\nif (!p)\nreturn 0;\n*q = 2;", "R"),
+        (TWO.format("q = p;") + "\nif (p)\n*q += *p;", "R"),
+        ("p = bpf_map_lookup_elem(&table, &one);\nq = p;\np = 0;\n*q = 2;", "R"),
+        (TWO.format("q = p;") + "\nif (!q)\nreturn 0;\n*p = 2;", "`p` (R"),
+        ("p = bpf_map_lookup_elem(&table, &one);\nbpf_map_update_elem(&table, p, &two, 0);", "`p` (R"),
+        ("p = bpf_map_lookup_elem(&table, &one);\nq = p;\nbpf_map_delete_elem(&table, (void *)q);", "R"),
+        ("p = bpf_map_lookup_elem(&table, &one);\n__sync_fetch_and_add(p, 1);", "`p` (R"),
+        ("p = bpf_map_lookup_elem(&table, &one);\n*p = ctx->rx_queue_index;", "`p` (R"),
+    ],
+)
+def test_a_pointer_is_named_by_the_variable_that_is_used_and_by_none_that_held_it_before(
+    lines: str, label: str, tmp_path: Path
+) -> None:
+    found = refused(
+        f"""
+SEC("xdp") int fails(struct xdp_md *ctx)
+{{
+	__u32 one = 1, two = 2;
+	__u64 *p, *q;
+
+	{lines}
+	return 0;
+}}
+""",
+        tmp_path,
+    )
+    assert found.label.endswith(" may be NULL here")
+    assert found.label.startswith(label)
+    assert len(re.findall("`p`", found.label + "".join(step.text for step in found.steps))) < 2
+
+
 @pytest.mark.kernel
 @pytest.mark.parametrize("check", ["(void *)eth > end", "end < (void *)eth"])
 def test_a_check_of_where_a_read_begins_is_said_to_check_no_byte(check: str, tmp_path: Path) -> None:
@@ -277,6 +334,80 @@ SEC("xdp") int fails(struct xdp_md *ctx)
     )
     (step,) = told(found, "check")
     assert "checks no byte" in step.text
+
+
+@pytest.mark.kernel
+def test_a_check_with_an_offset_without_limit_is_said_to_give_no_range(tmp_path: Path) -> None:
+    source = """
+SEC("xdp") int fails(struct xdp_md *ctx)
+{
+	char *data = (char *)(long)ctx->data, *end = (char *)(long)ctx->data_end;
+	__u32 off = ctx->rx_queue_index;
+
+	asm volatile("" : "+r"(off));
+	if (LIMITdata + off + 4 > end)
+		return XDP_PASS;
+	return *(int *)(data + off) & 1;
+}
+"""
+    found = refused(source.replace("LIMIT", ""), tmp_path)
+    assert found.code == "BPF006"
+    (check,) = told(found, "check")
+    assert check.text == "this check gives no range: the offset may be up to 4,294,967,295, more than 65,535"
+    assert found.help.startswith("Limit the offset before it is added (if (off > 1000) return ...;)")
+    assert check.text in to_text(found, most=15)
+    made = compile_bpf(HEADERS + MAPS + source.replace("LIMIT", "off > 1000 || "))  # as the help says
+    with pytest.raises(AssertionError, match="accepted"):
+        _refused(made, tmp_path)
+
+
+@pytest.mark.kernel
+def test_a_check_before_a_variable_offset_was_added_is_told_and_so_is_the_sum(tmp_path: Path) -> None:
+    found = refused(
+        """
+SEC("xdp") int fails(struct xdp_md *ctx)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	struct iphdr *ip = data + sizeof(struct ethhdr);
+	__u16 *port;
+
+	if ((void *)(ip + 1) > end)
+		return XDP_PASS;
+	port = (void *)ip + ip->ihl * 4;
+	return port[1] & 1;
+}
+""",
+        tmp_path,
+    )
+    (check,) = told(found, "check")
+    assert check.text == "this checks 34 bytes of the packet from its start, without the variable offset"
+    (lost,) = told(found, "lost")
+    assert re.match(r"R\d, a number from 0 to 60, is added to the pointer R\d: ", lost.text)
+    assert lost.text[:40] in to_text(found, most=15)
+
+
+@pytest.mark.kernel
+def test_where_a_line_has_more_reads_the_bytes_of_one_are_said_to_be_the_least(tmp_path: Path) -> None:
+    source = """
+SEC("xdp") int fails(struct xdp_md *ctx)
+{
+	__u8 *p = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	int sum = 0;
+
+	if (p + 20 > end)
+		return XDP_PASS;
+	for (int i = FIRST; i < 32; i++)
+		sum += p[i];
+	return sum & 1;
+}
+"""
+    least = " That is the least: other reads of this line may need more."
+    found = refused(source.replace("FIRST", "0"), tmp_path)
+    assert re.search(r"the start of the packet \+ \d+ <= data_end\.", found.help) and found.help.endswith(
+        least
+    )
+    found = refused(source.replace("FIRST", "31"), tmp_path)
+    assert found.help.endswith("the start of the packet + 32 <= data_end.")
 
 
 @pytest.mark.kernel
@@ -318,6 +449,8 @@ SEC("xdp") int fails(struct xdp_md *ctx)
     assert found.code == "BPF002" and at(found).startswith("h_proto")
     (lost,) = told(found, "lost")
     assert at(lost).startswith("bpf_xdp_adjust_head(ctx, -8)")
+    assert found.help.startswith("Read data and data_end from the context again after bpf_xdp_adjust_head()")
+    assert "probe_read" not in found.help
 
 
 @pytest.mark.kernel
@@ -407,6 +540,29 @@ def test_a_byte_between_others_that_were_written_is_taken_for_padding() -> None:
 
 
 @pytest.mark.kernel
+def test_the_way_of_an_infinite_loop_is_that_round_and_not_the_way_out(tmp_path: Path) -> None:
+    found = refused(
+        """
+SEC("tc") int fails(struct __sk_buff *skb)
+{
+	volatile int x = 0;
+
+	while (1) {
+		x++;
+		if (x == skb->mark)
+			break;
+	}
+	return 0;
+}
+""",
+        tmp_path,
+    )
+    assert found.code == "BPF024" and at(found).startswith("++")
+    assert [re.sub(r"R\d", "R", step.text) for step in found.steps] == ["on this path R != R"]
+    assert at(found.steps[0]).startswith("x == skb->mark")
+
+
+@pytest.mark.kernel
 def test_the_calls_that_lead_to_it_are_shown_outermost_first(tmp_path: Path) -> None:
     found = refused(
         """
@@ -448,8 +604,8 @@ def test_a_leak_points_at_what_was_acquired_and_shows_the_branch_that_leaves_and
 @pytest.mark.parametrize(
     ("code", "where", "label"),
     [
-        ("BPF030", "bpf_spin_lock(&", "what bpf_spin_lock() begins here is not ended on every path"),
-        ("BPF080", "bpf_rcu_read_lock()", "what bpf_rcu_read_lock() begins here is not ended on every path"),
+        ("BPF030", "bpf_spin_lock(&", "the lock taken here is not released on every path"),
+        ("BPF080", "bpf_rcu_read_lock()", "the section entered here is not left on every path"),
         ("BPF029", "bpf_tail_call(", "what bpf_ringbuf_reserve() gave is still held"),
     ],
 )
@@ -476,6 +632,129 @@ def test_what_the_kernel_lacks_is_named_and_not_by_the_number_that_stands_for_it
     folder = EXAMPLES if made.startswith("BPF") else DATA
     found = _refused(compile_bpf((folder / f"{made}.bpf.c").read_text()), tmp_path)
     assert (found.code, found.label) == (code, says)
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize(
+    ("hook", "value", "known", "allowed"),
+    [
+        ("cgroup_skb/egress", "ctx->len", "any number of 32 bits", "0 to 3"),
+        ("cgroup/sock_create", "2", "the number 2", "0 or 1"),
+    ],
+)
+def test_the_values_that_may_be_returned_are_named(
+    hook: str, value: str, known: str, allowed: str, tmp_path: Path
+) -> None:
+    of = "bpf_sock" if "sock" in hook else "__sk_buff"
+    found = refused(
+        f'SEC("{hook}") int fails(struct {of} *ctx)\n{{\n\treturn {value};\n}}\n',
+        tmp_path,
+    )
+    assert found.code == "BPF041"
+    assert found.label == f"R0, which is returned, is {known}, and has to be {allowed}"
+    assert found.help.startswith(f"Return {allowed} on every path")
+
+
+GLOBAL = """
+struct pair { int one, two; };
+__attribute__((noinline)) int sum_of(struct pair *vMARK)
+{
+	CHECK
+	return v->one + v->two;
+}
+SEC("xdp") int fails(struct xdp_md *ctx)
+{
+	struct pair v = {1, 2};
+	return sum_of(&v) & 1;
+}
+"""
+
+
+@pytest.mark.kernel
+def test_an_argument_of_a_global_function_is_told_to_be_one_and_each_help_helps(tmp_path: Path) -> None:
+    found = refused(GLOBAL.replace("MARK", "").replace("CHECK", ""), tmp_path)
+    assert found.code == "BPF004" and at(found).startswith("one")
+    assert found.label == "R1, the function's argument 1, may be NULL here"
+    assert "A global function" in found.cause and "__arg_nonnull" in found.help
+    nonnull = ' __attribute__((btf_decl_tag("arg:nonnull")))'  # what __arg_nonnull is
+    for mark, check in ((nonnull, ""), ("", "if (!v) return 0;")):
+        with pytest.raises(AssertionError, match="accepted"):
+            refused(GLOBAL.replace("MARK", mark).replace("CHECK", check), tmp_path)
+
+
+@pytest.mark.kernel
+def test_checks_for_null_that_clang_made_one_are_the_compilers_fault_and_the_help_helps(
+    tmp_path: Path,
+) -> None:
+    source = """
+SEC("xdp") int fails(struct xdp_md *ctx)
+{
+	__u32 one = 1, two = 2;
+	__u64 *p = bpf_map_lookup_elem(&table, &one);
+	__u64 *q = bpf_map_lookup_elem(&table, &two);
+
+	TEST
+	return 0;
+}
+"""
+    found = refused(source.replace("TEST", "if (p || q)\n\t\treturn 1;"), tmp_path)
+    assert (found.code, found.fault) == ("BPF039", "compiler")
+    assert found.label.startswith("clang made one test of two here") and found.help.startswith(
+        "Test one after the other"
+    )
+    apart = 'if (p)\n\t\treturn 1;\n\tasm volatile("" : "+r"(q));\n\tif (q)\n\t\treturn 1;'
+    with pytest.raises(AssertionError, match="accepted"):
+        refused(source.replace("TEST", apart), tmp_path)
+    found = refused(source.replace("TEST", "return ((long)p | (long)q) & 1;"), tmp_path)
+    assert (found.code, found.fault) == ("BPF039", "source")
+
+
+@pytest.mark.kernel
+def test_memory_that_was_given_back_is_no_pointer_any_more(tmp_path: Path) -> None:
+    found = refused(
+        """
+struct { __uint(type, BPF_MAP_TYPE_RINGBUF); __uint(max_entries, 4096); } events SEC(".maps");
+SEC("tc") int fails(struct __sk_buff *ctx)
+{
+	volatile __u64 *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+
+	if (!event)
+		return 0;
+	bpf_ringbuf_submit((void *)event, 0);
+	return *event & 1;
+}
+""",
+        tmp_path,
+    )
+    assert found.code == "BPF002" and found.label.endswith("is no pointer any more")
+    (lost,) = told(found, "lost")
+    assert at(lost).startswith("bpf_ringbuf_submit(")
+    assert found.help == "Do what is to be done with the memory before bpf_ringbuf_submit()."
+
+
+@pytest.mark.kernel
+def test_the_functions_that_take_the_stack_are_named_with_what_each_takes(tmp_path: Path) -> None:
+    source = """
+static __noinline int inner(void) { volatile char bytes[320] = {}; return bytes[1]; }
+static __noinline int small(void) { volatile char bytes[8] = {}; return bytes[1]; }
+SEC("tc") int fails(struct __sk_buff *ctx) { volatile char bytes[280] = {}; return inner()SMALL + bytes[1]; }
+"""
+    found = refused(source.replace("SMALL", ""), tmp_path)
+    assert found.code == "BPF020"
+    assert re.fullmatch(
+        r"fails\(\) 280 \+ inner\(\) 320 bytes of stack: 6\d\d as the verifier rounds them up", found.label
+    )
+    assert [step.text for step in found.steps] == [
+        "fails() takes 280 bytes of the stack",
+        "inner() takes 320 bytes of the stack",
+    ]
+    assert [step.place.line for step in found.steps if step.place] == [
+        line for line, text in enumerate((HEADERS + MAPS + source).splitlines(), 1) if "0] = {}" in text
+    ][::-1]
+    found = refused(source.replace("SMALL", " + small()"), tmp_path)  # is in no chain with inner()
+    assert found.label.endswith(
+        "; the program's largest: fails() 280, inner() 320, small() 8"
+    ) and found.label.startswith("combined stack size of 2 calls is 6")
 
 
 @pytest.mark.kernel

@@ -65,7 +65,7 @@ def _insn(event: ev.Event) -> int:
     if isinstance(event, ev.Precision):
         before = re.search(r" before (\d+): \(", event.text)
         return int(before[1]) if before else -1
-    if isinstance(event, ev.Insn | ev.Safe | ev.State):
+    if isinstance(event, ev.Insn | ev.Safe | ev.State | ev.Loop):
         return -1 if event.idx is None else event.idx
     return -1
 

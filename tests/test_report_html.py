@@ -68,6 +68,26 @@ int heavy(struct __sk_buff *skb)
 char _license[] SEC("license") = "GPL";
 """
 
+FOREVER = """
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+SEC("tc")
+int forever(struct __sk_buff *skb)
+{
+    volatile int x = 0;
+
+    while (1) {
+        x++;
+        if (x == skb->mark)
+            break;
+    }
+    return 0;
+}
+
+char _license[] SEC("license") = "GPL";
+"""
+
 
 @pytest.fixture(scope="module")
 def chrome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebDriver]:
@@ -80,6 +100,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The report of a project with a refused, a small and a heavy program."""
     project = make_project(tmp_path_factory.mktemp("html"))
     project.write("bpf_src/heavy.bpf.c", HEAVY)
+    project.write("bpf_src/forever.bpf.c", FOREVER)
     for name in ("bad/unchecked_lookup", "good/subprograms"):
         source = (SOURCES / f"{name}.bpf.c").read_text()
         project.write(f"bpf_src/{Path(name).name}.bpf.c", source)
@@ -156,7 +177,7 @@ def test_programs_are_filtered_by_words_and_by_outcome(opened: Any) -> None:
     page.find("#filter").clear()
     page.find("#filter").send_keys(" ")
     page.find("[data-outcome=failed]").click()
-    assert page.names() == ["unchecked_lookup/fails"]
+    assert page.names() == ["forever/forever", "unchecked_lookup/fails"]
 
 
 def test_programs_are_sorted_by_cost_both_ways(opened: Any) -> None:
@@ -214,6 +235,18 @@ def test_states_are_put_together_from_what_changed(opened: Any) -> None:
     assert "map_value_or_null" in values["R0"]
     assert values["R10"] == "fp0"
     assert "not readable any more" in values["R1"]
+
+
+def test_where_a_loop_comes_back_has_its_source_and_its_states_not_those_of_the_path_before(
+    opened: Any,
+) -> None:
+    page = opened("forever/forever")
+    page.find(".step.end button").click()
+    page.wait(lambda: page.selected("log").startswith("infinite loop detected"), "the refusal in the log")
+    assert "x++" in page.selected("source")
+    values = dict(zip(page.texts(".states th"), page.texts(".states td"), strict=True))
+    assert "R0" not in values and "scalar" in values["R2"]  # R0 is what the path before returned
+    assert page.texts(".states tr.changed") == []
 
 
 def test_cost_is_shown_by_line_and_by_chain_of_calls(opened: Any) -> None:

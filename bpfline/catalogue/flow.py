@@ -31,7 +31,7 @@ ENTRIES = (
         r"^The sequence of \d+ jumps is too complex",
         "Each conditional jump leaves its other way for later, and the verifier keeps 8,192 of them.",
         "Move the body of the loop into a callback of bpf_loop(), use bpf_for(), or have fewer branches in "
-        "it.",
+        "it. doit cost shows the jumps that leave most.",
         "limit",
     ),
     entry(

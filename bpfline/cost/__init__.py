@@ -9,8 +9,8 @@ lines_of(verdict, bundle) -> ProgramLines  the lines that both take, for exact p
 
 from __future__ import annotations
 
+from .branches import Branch
 from .measure import (
-    Branch,
     Cost,
     Function,
     SourceLine,

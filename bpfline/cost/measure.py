@@ -17,12 +17,13 @@ from bpfline_loader.verdict import Verdict
 from .. import program_lines, verifier_log
 from ..program_lines import Place, ProgramLines
 from ..verifier_log import Counts, Summary
+from . import branches
+from .branches import Branch
+from .walk import Walk
 
 SCHEMA = 1
 LIMIT = 1_000_000  # BPF_COMPLEXITY_LIMIT_INSNS, linux/bpf.h: processed instructions
 STACK_LIMIT = 512  # MAX_BPF_STACK, linux/filter.h: bytes over the deepest chain of calls
-
-CALL, EXIT = 0x85, 0x95  # BPF_JMP | BPF_CALL, BPF_JMP | BPF_EXIT, linux/bpf.h
 
 _HEAD = 64 << 10  # the functions are listed before the first instruction
 _STARTS = re.compile(rb"^func#(\d{1,9}) @(\d{1,9})\r?$", re.MULTILINE)
@@ -46,24 +47,6 @@ class Function:
     place: Place | None
     insns: int | None
     stack: int | None
-
-
-@dataclass(frozen=True)
-class Branch:
-    """A conditional jump: how often the verifier reached it, went on where it jumps to (taken), and went
-    on behind it (passed). taken: None in a log of kernels up to 5.16 or so, which do not say from where
-    they take up a branch."""
-
-    insn: int
-    place: Place
-    visits: int
-    taken: int | None
-    passed: int
-
-    @property
-    def both(self) -> int | None:
-        """How often the verifier could not tell which way it goes, and followed both."""
-        return None if self.taken is None else max(0, self.taken + self.passed - self.visits)
 
 
 @dataclass(frozen=True)
@@ -123,7 +106,7 @@ def of(log: bytes, lines: ProgramLines | None = None, *, program: str = "") -> C
         cost,
         functions=functions,
         lines=tuple(_by_line(counts, place)),
-        branches=tuple(_branches(counts, place, {start for start, _ in starts_of(log, lines)})),
+        branches=tuple(_branches(log, counts, place, {start for start, _ in starts_of(log, lines)}, summary)),
     )
 
 
@@ -151,6 +134,22 @@ def _why_not(cost: Cost) -> str:
     if not cost.counted:
         return "the log traces no instructions: that takes log level 2"
     return f"the log has {cost.counted:,} of {cost.processed_insns:,} instructions: all are in one of level 2"
+
+
+def _branches(
+    log: bytes, counts: Counts, place: Places, starts: set[int], summary: Summary
+) -> Iterator[Branch]:
+    """Of a program that was refused, with what the verifier left for later, and never came to."""
+    waiting: Counter[int] = Counter()
+    if summary.messages:
+        walk = Walk(starts)
+        walk.follow(log, comments=False)
+        waiting = walk.waiting
+        if walk.looped is not None:
+            counts = dataclasses.replace(
+                counts, edges={**counts.edges, walk.looped: counts.edges.get(walk.looped, 0) + 1}
+            )
+    return branches.of(counts, place, starts, waiting)
 
 
 Places = Callable[[int], Place]
@@ -182,37 +181,6 @@ def _by_line(counts: Counts, place: Places) -> Iterator[SourceLine]:
         places.setdefault(key, dataclasses.replace(at, column=0))
     for key in sorted(insns, key=lambda key: (-insns[key], key)):
         yield SourceLine(places[key], insns[key])
-
-
-def _branches(counts: Counts, place: Places, starts: set[int]) -> Iterator[Branch]:
-    taken: Counter[int] = Counter()
-    passed: Counter[int] = Counter()
-    for (origin, target), times in counts.edges.items():
-        (passed if target == origin + 1 else taken)[origin] += times
-    told = _tells_origins(counts, starts)
-    found = [
-        Branch(insn, place(insn), counts.visits[insn], taken[insn] if told else None, passed[insn])
-        for insn, opcode in counts.opcodes.items()
-        if conditional(opcode)
-    ]
-    yield from sorted(found, key=lambda branch: (-(branch.taken or 0) - branch.passed, branch.insn))
-
-
-def _tells_origins(counts: Counts, starts: set[int]) -> bool:
-    """Whether each branch that was taken up is said to be ("from 3 to 5:"). Where it is not, it stands
-    behind a path's end, and so it does where a function begins or a call returns to."""
-    known: Counter[int] = Counter()
-    for (origin, target), times in counts.edges.items():
-        if counts.opcodes.get(origin) != EXIT:
-            known[target] += times
-    calls = {insn for insn, opcode in counts.opcodes.items() if opcode == CALL}
-    expected = starts | {0} | calls | {insn + 1 for insn in calls}
-    return all(insn in expected or known[insn] == times for insn, times in counts.visits.items())
-
-
-def conditional(opcode: int) -> bool:
-    """BPF_JMP and BPF_JMP32, but no BPF_JA, BPF_CALL or BPF_EXIT (linux/bpf.h)."""
-    return opcode & 0x07 in (5, 6) and opcode & 0xF0 not in (0x00, 0x80, 0x90)
 
 
 def _functions(
@@ -286,6 +254,7 @@ def to_json(cost: Cost) -> dict[str, Any]:
                 "taken": each.taken,
                 "passed": each.passed,
                 "both": each.both,
+                "waiting": each.waiting,
                 **dataclasses.asdict(each.place),
             }
             for each in cost.branches

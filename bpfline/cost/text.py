@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from ..errors import printable
 from ..program_lines import Place
-from .measure import LIMIT, STACK_LIMIT, Branch, Cost, Function
+from .branches import Branch
+from .measure import LIMIT, STACK_LIMIT, Cost, Function
 
 _SOURCE = 60  # characters of a source line
 
@@ -34,10 +35,16 @@ def _block(cost: Cost, name: str, top: int, refused: str) -> Iterator[str]:
         (_share(cost, each.insns or 0), f"{each.insns:,}", printable(each.name), "")
         for each in sorted(counted, key=lambda each: -(each.insns or 0))
     ])  # fmt: skip
-    yield from _table("branches (taken, passed, both: the verifier could not tell)", top, [
-        (_side(each.taken), _side(each.passed), f"{_side(each.both)}  {_jump(each)}", _source(each.place))
+    waits = any(each.waiting for each in cost.branches)
+    title = "branches (taken, passed, both: the verifier could not tell"
+    yield from _table(title + (", and one way waits still)" if waits else ")"), top, [
+        (_side(each.taken), _side(each.passed), _both(each, waits) + _jump(each), _source(each.place))
         for each in cost.branches
     ])  # fmt: skip
+
+
+def _both(branch: Branch, waits: bool) -> str:
+    return f"{_side(branch.both)}  " + (f"{branch.waiting:,}  " if waits else "")
 
 
 def _processed(cost: Cost) -> str:

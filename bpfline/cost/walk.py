@@ -11,7 +11,7 @@ from collections import Counter
 from typing import TypeAlias
 
 from ..verifier_log.count import ROWS
-from .measure import CALL, EXIT, conditional
+from .branches import CALL, EXIT, conditional
 
 Chain: TypeAlias = tuple[int, ...]  # the call instructions that lead to a function
 
@@ -38,7 +38,8 @@ _TO_FUNCTION = b"call pc"
 
 
 class Walk:
-    """Follows the verifier. comments: of each instruction, where they are asked for.
+    """Follows the verifier. comments: of each instruction, where they are asked for. looped: from
+    where to where the verifier went to find an infinite loop, if it took up a branch for that.
 
     _path: the instructions since a branch was taken up, by chain. _waiting: the jumps and calls that were
     passed, whose other side may be taken up later, with the chain of each, and whether the jump was taken:
@@ -51,6 +52,7 @@ class Walk:
         self._chain: Chain = ()
         self._path: list[tuple[Chain, list[bytes]]] = [((), [])]
         self._waiting: list[tuple[Chain, int, bool]] = []
+        self.looped: tuple[int, int] | None = None
         self._targets: dict[int, int] = {}
         self._calls: set[int] = set()
         self._exits: set[int] = set()
@@ -62,6 +64,11 @@ class Walk:
         """How often each instruction was looked at, by chain and its index as the log has it."""
         self._settle()
         return self._visits
+
+    @property
+    def waiting(self) -> Counter[int]:
+        """How often each jump's other side was left for later, and is left still."""
+        return Counter(insn for _, insn, taken in self._waiting if not taken and insn not in self._calls)
 
     def follow(self, log: bytes, *, comments: bool) -> None:
         text = b"\n" + log
@@ -85,14 +92,16 @@ class Walk:
             elif kind == _COMMENT:
                 comment = found[4]
             elif kind == _FROM_TO:
-                origin, target, speculative, pruned, frame = found.group(6, 7, 8, 9, 10)
+                branch, target, speculative, pruned, frame = found.group(6, 7, 8, 9, 10)
                 depth = None if pruned else int(frame or 0)
-                self._take_up(int(origin), int(target), depth, jumped=bool(speculative))
+                self._take_up(int(branch), int(target), depth, jumped=bool(speculative))
                 if pruned:
                     self._prune(target)
             elif kind in (_SAFE, _LOOP):
-                self._next(int(found[kind]))
+                origin = self._next(int(found[kind]))
                 self._prune(found[kind])
+                if kind == _LOOP and origin is not None:
+                    self.looped = origin, int(found[kind])
             elif kind == _CALLEE:
                 self._go((*self._chain, int(last)))
             elif kind == _CALLER:
@@ -132,18 +141,19 @@ class Walk:
             if found := _GOTO.search(words):
                 self._targets[insn] = insn + 1 + int(found[1])
 
-    def _next(self, insn: int) -> None:
-        """A jump that was taken was known to be: else the verifier leaves that side for later, and goes on
+    def _next(self, insn: int) -> int | None:
+        """The jump that was taken up for that, if it was one that waited.
+
+        A jump that was taken was known to be: else the verifier leaves that side for later, and goes on
         behind it (check_cond_jmp_op)."""
         if self._jump is not None:
             if insn != self._jump + 1:
                 chain, jump, _ = self._waiting[-1]
                 self._waiting[-1] = chain, jump, True
             self._jump = None
-        if self._ended:
-            self._begin(insn)
+        return self._begin(insn) if self._ended else None
 
-    def _begin(self, insn: int) -> None:
+    def _begin(self, insn: int) -> int | None:
         """Kernels up to 5.16 or so do not say from where they take up a branch: it is the last that leads
         here."""
         self._ended = False
@@ -151,7 +161,8 @@ class Walk:
             chain, jump, taken = self._waiting[index]
             if not taken and self._targets.get(jump) == insn:
                 self._resume(index, chain)
-                return
+                return jump
+        return None
 
     def _resume(self, index: int, chain: Chain) -> None:
         del self._waiting[index:]

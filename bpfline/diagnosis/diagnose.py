@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterable, Iterator
 
 from bpfline import catalogue, verifier_log
@@ -15,7 +16,7 @@ from bpfline.verifier_log import events as ev
 from bpfline.verifier_log import report as reports
 from bpfline.verifier_log.events import Event
 
-from . import hottest, messages
+from . import hottest, messages, stacks
 from . import path as paths
 from .missing import missing
 from .model import Diagnosis, Step
@@ -40,17 +41,19 @@ def diagnose(
     instructions; without, the log's own comments have to do. errno: its name ("EACCES"), for where the
     log says nothing. object_name: in a project, for `doit cost --prog`. cost: of the same log, if known.
     """
+    before, log = _last_log(log)
     summary = verifier_log.summary(log)
-    entry = catalogue.match(summary.messages, errno)
-    if not summary.messages and entry is None and not errno:
+    words = _whole_lines(summary.messages, log)
+    entry = catalogue.match(words, errno)
+    if not words and entry is None and not errno:
         return None
     start = max(0, len(log) - MOST_BYTES)
     start = log.find(b"\n", start) + 1 if start else 0
-    skipped = log.count(b"\n", 0, start)
+    cut = log.count(b"\n", 0, start)
+    skipped = before + cut
     seen = _Seen()
-    path = paths.read(seen.watch(verifier_log.read(log[start:])), cut=skipped)
+    path = paths.read(seen.watch(verifier_log.read(log[start:])), cut=cut)
     where = _Where(path, lines)
-    words = summary.messages
     message = "\n".join(words)
     finding = messages.find(path, message)
     last = path.visits[-1] if path.visits else None
@@ -71,15 +74,60 @@ def diagnose(
         insn=insn,
         label=lacking or finding.label or (said if entry else ""),
         steps=steps,
-        cause=entry.cause if entry else "",
-        help=finding.help or (entry.remedy if entry else ""),
-        fault=entry.fault if entry else "",
+        cause=finding.cause or (entry.cause if entry else ""),
+        help=_at_least(finding.help, insn, lines) or (entry.remedy if entry else ""),
+        fault=finding.fault or (entry.fault if entry else ""),
         kernel=summary.kernel,
         line=seen.lines[said] + skipped if said in seen.lines else None,
     )
     if found.code in hottest.CODES:
         found = hottest.of(found, cost or cost_of(log, lines), lines, object_name)
+    if found.code in stacks.CODES:
+        found = stacks.of(found, cost or cost_of(log, lines))
     return _with_report(found, summary.report, where) if summary.report else found
+
+
+def _at_least(text: str, insn: int | None, lines: ProgramLines | None) -> str:
+    """text, which may tell how many bytes the access at insn needs: clang reads in an order of its own, so
+    others of the same line, which the verifier did not come to, may need more."""
+    place = lines.at(insn) if lines and insn is not None else None
+    if not text.endswith(messages.DATA_END) or not (lines and place and insn is not None):
+        return text
+    rest = range(insn + 1, len(lines.opcodes))
+    same = (
+        each for each in rest if (at := lines.at(each)) and (at.file, at.line) == (place.file, place.line)
+    )
+    if not any(_reads(lines.opcodes[each]) for each in same):
+        return text
+    return f"{text} That is the least: other reads of this line may need more."
+
+
+def _reads(opcode: int) -> bool:
+    """BPF_LDX | BPF_MEM, linux/bpf.h."""
+    return opcode & 0xE7 == 0x61
+
+
+_END = re.compile(rb"^processed \d{1,9} insns\b[^\n]*\n", re.MULTILINE)
+
+
+def _last_log(text: bytes) -> tuple[int, bytes]:
+    """(lines before it, the last log) of several in a row, each of which ends with its figures."""
+    last = text.rfind(b"\nprocessed ")
+    begin = text.rfind(b"\nprocessed ", 0, max(0, last)) + 1
+    found = _END.match(text, begin)
+    if not found or not begin:
+        return 0, text
+    return text.count(b"\n", 0, found.end()), text[found.end() :]
+
+
+def _whole_lines(words: tuple[str, ...], log: bytes) -> tuple[str, ...]:
+    """words without the rest of a line within which the log was cut: the log begins with it, it means
+    nothing, and the message follows."""
+    first, *others = words or ("",)
+    begins = bool(others) and log[: log.find(b"\n")].decode("utf-8", "replace").strip() == first
+    if begins and catalogue.match([first]) is None and catalogue.match(others) is not None:
+        return tuple(others)
+    return words
 
 
 def _decisive(entry: catalogue.Entry | None, words: tuple[str, ...]) -> str:

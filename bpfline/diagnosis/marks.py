@@ -164,6 +164,8 @@ def calls(path: Path, at: int) -> Iterator[Mark]:
             yield Mark(here, "call", "called from here")
 
 
+NO_RANGE = "this check gives no range"
+MAX_PACKET_OFF = 0xFFFF  # find_good_pkt_pointers() takes no pointer that may be farther from the start
 _AT_END = (1 << 64) - 2  # AT_PKT_END, BEYOND_PKT_END: numbers below 0, of a pointer that cannot be read
 
 
@@ -182,14 +184,42 @@ def packet_checks(path: Path, at: int, ident: int) -> Iterator[Mark]:
         pointer = sides[kinds.index("pkt")]
         assert pointer is not None
         held, other = words.number(pointer, "r"), words.number(pointer, "id")
-        if other != ident:
+        if other != ident and not other:
+            some = f"{words.counted(held, 'byte')} of " if 0 < held < _AT_END else ""
+            yield Mark(
+                here, "check", f"this checks {some}the packet from its start, without the variable offset"
+            )
+        elif other != ident:
             yield Mark(here, "check", "this compares a pointer with another variable offset with the end")
         elif 0 < held < _AT_END:
             yield Mark(here, "check", f"here {words.counted(held, 'byte')} of the packet are checked")
-        elif _is_below(branch_words(path, here), kinds):
-            yield Mark(here, "check", "this checks no byte: it compares where the read begins, not its end")
-        else:
+        elif not _is_below(branch_words(path, here), kinds):
             yield Mark(here, "check", "on this path the packet is too short for this check")
+        elif (most := words.variable_part(pointer)) + words.number(pointer, "off") > MAX_PACKET_OFF:
+            yield Mark(
+                here,
+                "check",
+                f"{NO_RANGE}: the offset may be up to {most:,}, more than {MAX_PACKET_OFF:,}",
+            )
+        else:
+            yield Mark(here, "check", "this checks no byte: it compares where the read begins, not its end")
+
+
+def added(path: Path, at: int, reg: int) -> Mark | None:
+    """Where the pointer that reg holds before visit at last got a variable offset."""
+    frame = path.visits[at].frame
+    for each in reversed(back(path, at, reg, frame)):
+        op = path.visits[each.at].op
+        if each.kind != "alu" or op.src is None or op.dst is None:
+            continue
+        sides = {side: path.value(each.at, side, each.frame) for side in (op.src, op.dst)}
+        number = next((side for side in sides if (is_ := sides[side]) and not words.is_pointer(is_)), op.src)
+        known = words.describe(sides[number])
+        pointer = op.dst if number == op.src else op.src
+        what = f"R{number}" + (f", {known}," if known else "")
+        text = f"{what} is added to the pointer R{pointer}: what was checked before is not checked of the sum"
+        return Mark(each.at, "lost", text)
+    return None
 
 
 def _is_below(condition: str, kinds: list[str]) -> bool:

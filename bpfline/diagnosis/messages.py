@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable
 
 from . import marks as m
 from . import words
-from .finding import Finding, finding, in_order, last
+from .cases import global_argument, merged_checks, number_as_pointer, returned
+from .finding import Finding, between, finding, history, in_order, last
 from .insn import ARGUMENTS
 from .marks import Mark
 from .names import called
@@ -19,8 +20,13 @@ from .path import Path
 from .resources import held, leak
 from .trace import back
 
+DATA_END = " <= data_end."
 _HALF_CHECKED = (
     "Only the lower 32 bits were checked: compare the whole 64-bit number, or make it a __u32 before that."
+)
+_LIMIT_FIRST = (
+    "Limit the offset before it is added (if (off > 1000) return ...;): the verifier keeps no range of a "
+    f"pointer that may be more than {m.MAX_PACKET_OFF:,} bytes into the packet."
 )
 _PADDING = (
     "Set the whole struct to 0 before its members: __builtin_memset(&x, 0, sizeof(x)). An initialiser such "
@@ -36,15 +42,6 @@ def find(path: Path, message: str) -> Finding:
     return Finding()
 
 
-def _value(path: Path, reg: int, what: str = "") -> list[Mark]:
-    return m.of_value(path, last(path), reg, what) if path.visits else []
-
-
-def _between(path: Path, marks: list[Mark]) -> list[Mark]:
-    """The branches since the first of marks."""
-    return list(m.branches(path, marks[0].at, last(path))) if marks else []
-
-
 def _does(path: Path, size: int) -> str:
     """`reads 4 bytes`: what the last instruction does."""
     kind = path.visits[-1].op.kind if path.visits else ""
@@ -53,40 +50,40 @@ def _does(path: Path, size: int) -> str:
 
 def _packet(path: Path, found: re.Match[str]) -> Finding:
     off, size, reg, ident, _, held = (int(number) for number in found.groups())
-    behind = " behind a variable offset" if ident else ""
     known = f"{words.counted(held, 'byte')} are checked" if held else "none of it is checked"
-    marks = _value(path, reg)
-    checks = m.packet_checks(path, last(path), ident) if path.visits else ()
+    marks = history(path, reg)
+    checks = list(m.packet_checks(path, last(path), ident)) if path.visits else []
+    value = path.value(last(path), reg, path.visits[-1].frame) if path.visits else None
+    most = words.variable_part(value) if value and ident else 0
+    behind = " behind a variable offset" if ident else ""
     start = "the pointer with its variable offset" if ident else "the start of the packet"
-    return finding(
-        path,
-        f"{_does(path, size)} at offset {off} of the packet{behind}: {known}",
-        [*_between(path, marks), *marks, *checks],
-        help=f"Before this access, compare with the same pointer: {start} + {off + size} <= data_end.",
-    )
+    compare = f"compare with the same pointer: {start} + {off + size}{DATA_END}"
+    help_ = f"Before this access, {compare}"
+    if most + off > m.MAX_PACKET_OFF:
+        behind = f" behind a variable offset of up to {most:,}"
+        help_ = (
+            _LIMIT_FIRST
+            if any(m.NO_RANGE in mark.text for mark in checks)
+            else f"{_LIMIT_FIRST} Then {compare}"
+        )
+    sum_ = m.added(path, last(path), reg) if ident and path.visits else None
+    if sum_ and (not checks or checks[-1].at > sum_.at):
+        sum_ = None  # that is not what the checks lack
+    label = f"{_does(path, size)} at offset {off} of the packet{behind}: {known}"
+    return finding(path, label, [*between(path, marks), *marks, *checks, sum_], help=help_)
 
 
 def _maybe_null(path: Path, found: re.Match[str]) -> Finding:
     reg = int(found[1])
-    marks = _value(path, reg)
+    if (argument := global_argument(path, reg)) is not None:
+        return argument
+    marks = history(path, reg)
     others: Iterable[Mark] = ()
     if path.visits:
         at = last(path)
         others = m.other_null_checks(path, at, back(path, at, reg, path.visits[at].frame))
     what = called(path, last(path), reg) if path.visits else f"R{reg}"
-    return finding(path, f"{what} may be NULL here", [*_between(path, marks), *marks, *others])
-
-
-def _number_as_pointer(path: Path, found: re.Match[str]) -> Finding:
-    reg = int(found[1])
-    marks = _value(path, reg)
-    voided = m.packet_changed(path, marks[0].at, last(path)) if marks else None
-    was_packet = any("packet" in mark.text for mark in marks)
-    value = path.value(last(path), reg, path.visits[-1].frame) if path.visits and not was_packet else None
-    label = f"R{reg} is {words.describe(value) or 'a plain number'}, no pointer"
-    if voided and was_packet:
-        label = f"R{reg} is no pointer into the packet any more"
-    return finding(path, label, [*_between(path, marks), *marks, voided if was_packet else None])
+    return finding(path, f"{what} may be NULL here", [*between(path, marks), *marks, *others])
 
 
 def _sum(path: Path, found: re.Match[str]) -> Finding:
@@ -95,7 +92,7 @@ def _sum(path: Path, found: re.Match[str]) -> Finding:
     if op is None or op.kind != "alu":
         return Finding()
     if op.src is None:
-        return finding(path, f"{words.change(op)} leads out of the object", _value(path, op.dst or 0))
+        return finding(path, f"{words.change(op)} leads out of the object", history(path, op.dst or 0))
     at, frame = last(path), path.visits[-1].frame
     sides = [path.value(at, reg, frame) for reg in (op.dst, op.src) if reg is not None]
     scalar_last = not (len(sides) == 2 and sides[0] is not None and sides[0].type == "scalar")
@@ -107,13 +104,13 @@ def _of_number(path: Path, reg: int, what: str, also: int | None = None) -> Find
     at = last(path)
     value = path.value(at, reg, path.visits[at].frame)
     known = words.describe(value)
-    marks = _value(path, reg)
+    marks = history(path, reg)
     copy = m.checked_copy(path, at, reg) if not words.is_bounded(value) else None
-    pointer = _value(path, also)[:1] if also is not None else []
+    pointer = history(path, also)[:1] if also is not None else []
     return finding(
         path,
         f"{what}, is {known}" if known and "," in what else f"{what} is {known}" if known else what,
-        [*_between(path, marks), *pointer, *marks, copy],
+        [*between(path, marks), *pointer, *marks, copy],
         help=_HALF_CHECKED if value is not None and words.lower_limits(value) else "",
     )
 
@@ -127,12 +124,12 @@ def _register(path: Path, found: re.Match[str]) -> Finding:
     if value is not None and value.type == "scalar":
         return _of_number(path, reg, f"R{reg}")
     label = f"R{reg} is {words.describe(value)}" if words.describe(value) else ""
-    marks = _value(path, reg)
+    marks = history(path, reg)
     if (index := _index(path, reg)) is not None:
         known = words.describe(path.value(index[0], index[1], path.visits[-1].frame))
         label = f"R{index[1]}, the index, is {known}" if known else label
         marks += m.of_value(path, *index)
-    return finding(path, label, [*_between(path, marks), *marks])
+    return finding(path, label, [*between(path, marks), *marks])
 
 
 def _index(path: Path, reg: int) -> tuple[int, int] | None:
@@ -154,14 +151,14 @@ def _beyond(path: Path, found: re.Match[str]) -> Finding:
     memory = f"{'a value' if kind == 'map value' else kind} of {words.counted(size, 'byte')}"
     marks: list[Mark] = []
     if path.visits and reg is not None:
-        marks = _value(path, reg)
+        marks = history(path, reg)
         if (index := _index(path, reg)) is not None:
             marks += m.of_value(path, *index)
         value = path.value(last(path), reg, path.visits[-1].frame)
         if kind == "map value" and value is not None and value.attrs.get("map"):
             memory = f"a value of map {value.attrs['map']} ({words.counted(size, 'byte')})"
     label = f"{_does(path, width)} at offset {off} of {memory}"
-    return finding(path, label, [*_between(path, marks), *marks])
+    return finding(path, label, [*between(path, marks), *marks])
 
 
 def _base(path: Path) -> int | None:
@@ -180,13 +177,13 @@ def _beyond_stack(path: Path, found: re.Match[str]) -> Finding:
 
 def _never_set(path: Path, found: re.Match[str]) -> Finding:
     reg = int(found[1])
-    marks = _value(path, reg)
+    marks = history(path, reg)
     lost = [mark for mark in marks if mark.kind == "lost"]
     label = f"R{reg} holds nothing here"
     if path.visits and path.visits[-1].op.kind == "exit" and reg == 0:
         label = "no value is returned on this path"
     begin = marks or [Mark(0, "branch", "")]
-    return finding(path, label, [*(_between(path, begin) if path.visits else []), *lost])
+    return finding(path, label, [*(between(path, begin) if path.visits else []), *lost])
 
 
 def _argument(path: Path, found: re.Match[str]) -> Finding:
@@ -195,16 +192,17 @@ def _argument(path: Path, found: re.Match[str]) -> Finding:
     if not path.visits or reg not in ARGUMENTS:
         return Finding()
     known = words.describe(path.value(last(path), reg, path.visits[-1].frame))
-    return finding(path, f"argument {reg} is {known}" if known else "", _value(path, reg))
+    return finding(path, f"argument {reg} is {known}" if known else "", history(path, reg))
 
 
 def _loop(path: Path, found: re.Match[str]) -> Finding:
     insn = int(found[1])
-    seen = next((at for at in reversed(range(len(path.visits))) if path.visits[at].idx == insn), None)
     label = "the loop comes back here, and nothing that the verifier follows has changed"
-    if seen is None:
+    at = [at for at, visit in enumerate(path.visits) if visit.idx == insn]
+    if not at:
         return Finding(label, insn=insn)
-    return Finding(label, in_order(path, m.branches(path, seen - 1, len(path.visits))), insn=insn)
+    begin = at[-2] if len(at) > 1 and at[-1] == last(path) else at[-1]  # of the round that ends here
+    return Finding(label, in_order(path, m.branches(path, begin - 1, len(path.visits))), insn=insn)
 
 
 def _no_helper(path: Path, found: re.Match[str]) -> Finding:
@@ -251,10 +249,13 @@ _SAYS: tuple[tuple[re.Pattern[str], Callable[[Path, re.Match[str]], Finding]], .
         (r"^R<N> invalid mem access '\w*_or_null'", _maybe_null),
         (r"^R<N> pointer arithmetic on \w+_or_null prohibited", _maybe_null),
         (r"^Possibly NULL pointer passed to helper arg<N>", _maybe_null),
+        (r"^R<N> type=\w*_or_null expected=", _maybe_null),
         (r"^(?:Possibly NULL pointer passed to trusted )?arg#?<N>\b", _argument),
         (r"\b(?:bpf_)?(spin_lock|rcu_read_lock|preempt_disable|local_irq_save|res_spin_lock)", held),
         (r"^function calls are not allowed while holding a (lock)", held),
-        (r"^R<N> invalid mem access '(?:inv|scalar)'", _number_as_pointer),
+        (r"^R<N> invalid mem access '(?:inv|scalar)'", number_as_pointer),
+        (r"^R<N> pointer \|= pointer prohibited", merged_checks),
+        (r"\bregister R<N> (?:has|is) .*should have been in ([\[(].*?[\])])", returned),
         (r"^value <N> makes \w+ pointer be out of bounds", _sum),
         (r"^math between \w+ pointer and ", _sum),
         (r"^invalid access to (map value|memory|map key), \w+=<N> off=<N> size=<N>", _beyond),

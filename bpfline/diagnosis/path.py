@@ -130,6 +130,8 @@ class _Reader:
             self.frame -= event.idx is not None and self.frame > 0
         elif isinstance(event, ev.Safe):
             self.ended = True
+        elif isinstance(event, ev.Loop):
+            self._loop(event)
         elif isinstance(event, ev.Func) and event.what in ("validating", "safe"):
             # Each global function is verified like a program of its own.
             self.path, self.frame, self.ended = Path(), 0, False
@@ -144,6 +146,15 @@ class _Reader:
             del visits[:MOST]
             self.path.cut += MOST
         self.ended = event.text == "exit"
+
+    def _loop(self, event: ev.Loop) -> None:
+        """The verifier came to an instruction again, and shows no more of it than its number: not even
+        that it took up a branch to get there."""
+        self._take_up(event.idx)
+        known = next((visit for visit in reversed(self.path.visits) if visit.idx == event.idx), None)
+        if known is not None:
+            again = Visit(event.idx, known.text, known.frame, event.line, known.source)
+            self.path.visits.append(again)
 
     def _add(self, state: str) -> None:
         if self.path.visits:

@@ -30,9 +30,8 @@ def held(path: Path, found: re.Match[str]) -> Finding:
     for at in reversed(range(last(path) if path.visits else 0)):
         name = path.visits[at].op.name
         if name.startswith(taken):
-            return _not_undone(
-                path, Mark(at, "acquired", f"{name}() is called"), f"what {name}() begins", "ended"
-            )
+            what = ("the lock taken", "released") if "spin_lock" in name else ("the section entered", "left")
+            return _not_undone(path, Mark(at, "acquired", f"{name}() is called"), *what)
     return Finding()
 
 

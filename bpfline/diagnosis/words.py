@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from bpfline.verifier_log.states import Value
 
 from .insn import Op
@@ -48,6 +50,14 @@ def limits(value: Value) -> tuple[int, int] | None:
     if high > _S64 and ("smin" in known or "smax" in known):
         return known.get("smin", -_S64 - 1), known.get("smax", _S64)
     return low, high
+
+
+def variable_part(value: Value) -> int:
+    """The most that a pointer's variable offset can be; 0 where it has none."""
+    if not number(value, "id"):
+        return 0
+    found = limits(dataclasses.replace(value, type="scalar", const=None))
+    return found[1] if found else 0
 
 
 def lower_limits(value: Value) -> tuple[int, int] | None:

@@ -9,6 +9,7 @@ const INSN_LINE = /^(\d{1,9}): (?=<invalid [^;]*>$|\(([0-9a-f]{2})\) )(?:\(..\) 
 const STATE_LINE = /^(\d{1,9}):(?: *| ((?:frame\d+:|R\d|fp-|refs=).*))$/;
 const SAFE_LINE = /^(\d{1,9}): safe$/;
 const BRANCH_LINE = /^from (\d{1,9}) to (\d{1,9})(?: \(speculative execution\))?:(?: (.*))?$/;
+const LOOP_LINE = /^infinite loop detected at insn (\d{1,9})$/; // where the verifier came, without a word of how
 const LOOSE_STATE = /^ (?:frame\d+:|R\d|fp-|refs=)/;
 const PRECISION_LINE = /^(?:mark_precise: |force_precise: |last_idx \d|regs=[0-9a-f]+ stack=|parent |frame \d+: propagating )/;
 const CALL_LINE = /^(?:caller:|callee:|returning from callee:|to caller at \d+:)$/;
@@ -65,6 +66,8 @@ class Log {
       this.insns[row] = Number(found[2]);
       return BRANCH;
     }
+    const loop = LOOP_LINE.exec(line);
+    if (loop) this.visit(Number(loop[1]), row);
     if (LOOSE_STATE.test(line)) return STATE;
     if (PRECISION_LINE.test(line)) {
       this.insns[row] = Number(/ before (\d{1,9}): \(/.exec(line)?.[1] ?? -1);

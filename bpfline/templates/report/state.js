@@ -58,6 +58,10 @@ class Machine {
     } else if (kind === STATE) {
       const state = STATE_LINE.exec(line)?.[2] ?? (LOOSE_STATE.test(line) ? line.trim() : "");
       if (state) this.take(state, false);
+    } else if (LOOP_LINE.test(line)) {
+      this.frames.clear(); // not what the path above ended with
+      const state = /^cur state: (.*)$/.exec(log.lines[row + 1] ?? "")?.[1]; // up to 6.6 or so it is not said
+      if (state) this.take(state, true);
     }
   }
 
@@ -80,6 +84,7 @@ function statesAt(log, row) {
   while (start > end && !saysAll(log, start)) start -= 1;
   const machine = new Machine();
   for (let at = start; at < row; at += 1) machine.run(log, at);
+  if (LOOP_LINE.test(log.lines[row])) machine.run(log, row); // nothing changes there
   const before = machine.copy();
   machine.run(log, row);
   return { frame: machine.frame, before: before.frames.get(machine.frame) ?? new Map(), after: machine.values };
