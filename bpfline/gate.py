@@ -160,7 +160,7 @@ def code_of(each: Verdict) -> str:
 
     lines: Sequence[str] = ()
     if each.log is not None and Path(each.log).exists():
-        lines = verifier_log.summary(Path(each.log).read_bytes()).messages
+        lines = verifier_log.summary(verifier_log.mapped.of(Path(each.log))).messages
     entry = catalogue.match(lines or each.message.split("; "), each.errno)
     return entry.code if entry else ""
 

@@ -17,6 +17,7 @@ from bpfline_loader.load import REFUSED
 from bpfline_loader.verdict import Verdict
 from bpfline_loader.verify import kept, verify
 
+from .. import verifier_log
 from ..errors import Problem, printable
 from ..terminal import say
 from .measure import SCHEMA, Cost, lines_of, of, to_json
@@ -52,7 +53,7 @@ def _measured(row: Verdict, bundle: Bundle) -> Measured:
     if row.log is None:
         return Measured(row, None)
     try:
-        log = Path(row.log).read_bytes()
+        log = verifier_log.mapped.of(Path(row.log))
     except OSError as error:
         raise Problem(f"cannot be read: {error.strerror}", where=row.log) from None
     return Measured(row, of(log, lines_of(row, bundle), program=row.program), len(log))

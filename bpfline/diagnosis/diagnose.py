@@ -10,7 +10,7 @@ from bpfline import catalogue, verifier_log
 from bpfline.cost import Cost
 from bpfline.cost import of as cost_of
 from bpfline.program_lines import Place, ProgramLines, shown
-from bpfline.verifier_log import Report
+from bpfline.verifier_log import Log, Report
 from bpfline.verifier_log import events as ev
 from bpfline.verifier_log import report as reports
 from bpfline.verifier_log.events import Event
@@ -26,7 +26,7 @@ MOST_STEPS = 64  # as many as the kernel's own report has at most
 
 
 def diagnose(
-    log: bytes,
+    log: Log,
     lines: ProgramLines | None = None,
     *,
     program: str = "",
@@ -46,9 +46,9 @@ def diagnose(
         return None
     start = max(0, len(log) - MOST_BYTES)
     start = log.find(b"\n", start) + 1 if start else 0
-    skipped = log.count(b"\n", 0, start)
+    skipped = sum(piece.count(b"\n") for piece in verifier_log.pieces(log, stop=start))
     seen = _Seen()
-    path = paths.read(seen.watch(verifier_log.read(log[start:])), cut=skipped)
+    path = paths.read(seen.watch(verifier_log.read(log, start=start)), cut=skipped)
     where = _Where(path, lines)
     words = summary.messages
     message = "\n".join(words)

@@ -59,7 +59,7 @@ def render(results: Results) -> bytes:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES), undefined=jinja2.StrictUndefined, autoescape=True
     )
-    page = environment.get_template("report.html.j2").render(
+    page = environment.get_template("report.html.j2").generate(
         style=style,
         script=script,
         style_hash=_hash(style),
@@ -68,7 +68,7 @@ def render(results: Results) -> bytes:
         data=json.dumps(data).replace("<", "\\u003c"),
         parts=parts,
     )
-    return page.encode()
+    return b"".join(piece.encode() for piece in page)
 
 
 def _read(name: str) -> str:
@@ -169,7 +169,7 @@ def _cost(row: Result, sources: Sources) -> dict[str, Any] | None:
         "lines": [[*where, times] for where, times in sorted(lines.items())],
         "total": total,
         "every_path": row.cost is not None,
-        "stacks": _folded(cost.stacks(row.log.read_bytes(), row.lines)) if chains else [],
+        "stacks": _folded(cost.stacks(verifier_log.mapped.of(row.log), row.lines)) if chains else [],
         "too_long": [size, cost.CHAINS_UP_TO] if row.cost is not None and not chains else None,
         "spots": spots,
     }

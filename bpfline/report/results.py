@@ -16,7 +16,7 @@ from bpfline_loader.load import REFUSED
 from bpfline_loader.verdict import Verdict
 from bpfline_loader.verify import kept
 
-from .. import program_lines
+from .. import program_lines, verifier_log
 from ..cost import whole_of
 from ..cost.project import BESIDE
 from ..program_lines import Place, ProgramLines
@@ -195,7 +195,7 @@ def _diagnosis(
     from ..diagnosis import diagnose  # most programs are accepted
 
     try:
-        kept = log.read_bytes() if isinstance(log, Path) else log
+        kept = verifier_log.mapped.of(log) if isinstance(log, Path) else log
     except OSError as error:
         raise Problem(f"cannot be read: {error.strerror}", where=log) from None
     words = kept or verdict.message.replace("; ", "\n").encode()

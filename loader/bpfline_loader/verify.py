@@ -200,7 +200,7 @@ def _stands(old: Verdict, path: Path | None) -> bool:
     if old.verdict not in (ACCEPTED, REFUSED):
         return False
     try:
-        return path is None or _sha256(path.read_bytes()) == old.log_sha256
+        return path is None or _sha256_of(path) == old.log_sha256
     except OSError:
         return False
 
@@ -260,6 +260,15 @@ def _surroundings(license: str, mode: str, running: kernel.Kernel) -> str:  # no
 
 def _key(fingerprint: str | None, surroundings: str) -> str:
     return _sha256(f"{fingerprint}\0{surroundings}".encode()) if fingerprint else ""
+
+
+def _sha256_of(path: Path) -> str:
+    """A log may have hundreds of megabytes."""
+    whole = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            whole.update(chunk)
+    return whole.hexdigest()
 
 
 def _sha256(data: bytes) -> str:
