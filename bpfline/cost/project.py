@@ -17,7 +17,7 @@ from bpfline_loader.load import REFUSED
 from bpfline_loader.verdict import Verdict
 from bpfline_loader.verify import kept, verify
 
-from .. import verifier_log
+from .. import verifier_log, worked
 from ..errors import Problem, printable
 from ..terminal import say
 from .measure import SCHEMA, Cost, lines_of, of, to_json
@@ -56,7 +56,10 @@ def _measured(row: Verdict, bundle: Bundle) -> Measured:
         log = verifier_log.mapped.of(Path(row.log))
     except OSError as error:
         raise Problem(f"cannot be read: {error.strerror}", where=row.log) from None
-    return Measured(row, of(log, lines_of(row, bundle), program=row.program), len(log))
+    lines = lines_of(row, bundle)
+    known = worked.of(row, lines)
+    cost = known.get("cost", Cost, lambda: of(log, lines, program=row.program))
+    return Measured(row, cost, len(log))
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from .model import Diagnosis, Step
 from .path import Path, Visit
 
 MOST_BYTES = 64 << 20  # of a log, from its end, in which the path is looked for: 3 seconds
+SOME_BYTES = 1 << 20  # where no path is wanted
 MOST_STEPS = 64  # as many as the kernel's own report has at most
 
 
@@ -44,7 +45,9 @@ def diagnose(
     entry = catalogue.match(summary.messages, errno)
     if not summary.messages and entry is None and not errno:
         return None
-    start = max(0, len(log) - MOST_BYTES)
+    # Where the program is too complex, where the verifier was at last says nothing (hottest.py).
+    most = SOME_BYTES if entry and entry.code in hottest.CODES else MOST_BYTES
+    start = max(0, len(log) - most)
     start = log.find(b"\n", start) + 1 if start else 0
     skipped = sum(piece.count(b"\n") for piece in verifier_log.pieces(log, stop=start))
     seen = _Seen()

@@ -16,6 +16,7 @@ from bpfline_loader.errors import Problem
 
 from ..program_lines import Place, ProgramLines
 from ..verifier_log import Log, mapped, pieces
+from ..worked import Worked
 
 # Of a longer log the beginning and the end are shown: the end has the refusal and what led to it.
 FIRST_LINES, LAST_LINES = 20_000, 100_000
@@ -78,18 +79,23 @@ class Logs:
 
     packed: int = 0
 
-    def add(self, path: Path) -> tuple[Part, str]:
-        """(what is shown of the log, packed)."""
-        full = self.packed >= PACKED_BYTES
-        first, last = (0, LAST_LINES_WHEN_FULL) if full else (FIRST_LINES, LAST_LINES)
-        try:
-            log = mapped.of(path)
-        except OSError as error:
-            raise Problem(f"cannot be read: {error.strerror}", where=path) from None
-        part = cut(log, first, last)
-        shown = packed(text(log, part))
+    def add(self, path: Path, known: Worked) -> tuple[Part, str]:
+        """(what is shown of the log, packed). known: what was worked out of it before."""
+        if self.packed < PACKED_BYTES:
+            part, shown = known.get("log", tuple[Part, str], lambda: _shown(path, FIRST_LINES, LAST_LINES))
+        else:
+            part, shown = known.get("end", tuple[Part, str], lambda: _shown(path, 0, LAST_LINES_WHEN_FULL))
         self.packed += len(shown)
         return part, shown
+
+
+def _shown(path: Path, first: int, last: int) -> tuple[Part, str]:
+    try:
+        log = mapped.of(path)
+    except OSError as error:
+        raise Problem(f"cannot be read: {error.strerror}", where=path) from None
+    part = cut(log, first, last)
+    return part, packed(text(log, part))
 
 
 @dataclass

@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 
 from .. import cost, verifier_log
 from ..budget import LIMIT
-from ..program_lines import Place
+from ..program_lines import Place, ProgramLines
 from . import findings
 from .embed import Logs, Sources, packed_json
 from .results import Result, Results
@@ -93,7 +93,7 @@ def _program(row: Result, index: int, sources: Sources, logs: Logs, parts: dict[
         "log": None,
     }
     if row.log is not None:
-        log, parts[f"log-{index}"] = logs.add(row.log)
+        log, parts[f"log-{index}"] = logs.add(row.log, row.worked)
         detail["log"] = {"lines": log.lines, "first": log.first, "left_out": log.left_out,
                          "path": str(row.log)}  # fmt: skip
     parts[f"program-{index}"] = packed_json(detail)
@@ -147,6 +147,7 @@ def _cost(row: Result, sources: Sources) -> dict[str, Any] | None:
     whether it has them all, and not only the path that was refused."""
     if row.log is None or row.lines is None:
         return None
+    log, its = row.log, row.lines
     lines: Counter[tuple[int, int]] = Counter()
     spots = {f"{place.file}:{place.line}": [sources.add(place), place.line] for _, place in row.lines.places}
     if row.cost is not None:
@@ -155,10 +156,9 @@ def _cost(row: Result, sources: Sources) -> dict[str, Any] | None:
             if each.place.line:
                 lines[sources.add(each.place), each.place.line] += each.insns
     else:
-        with row.log.open("rb") as file:
-            counts = verifier_log.count(file)
-        total = counts.total
-        for insn, times in counts.visits.items():
+        visits = row.worked.get("visits", list[tuple[int, int]], lambda: _visits(log))
+        total = sum(times for _, times in visits)
+        for insn, times in visits:
             if place := row.lines.at(insn):
                 lines[sources.add(place), place.line] += times
     if not total:
@@ -169,10 +169,19 @@ def _cost(row: Result, sources: Sources) -> dict[str, Any] | None:
         "lines": [[*where, times] for where, times in sorted(lines.items())],
         "total": total,
         "every_path": row.cost is not None,
-        "stacks": _folded(cost.stacks(verifier_log.mapped.of(row.log), row.lines)) if chains else [],
+        "stacks": row.worked.get("stacks", Stacks, lambda: _stacks(log, its)) if chains else [],
         "too_long": [size, cost.CHAINS_UP_TO] if row.cost is not None and not chains else None,
         "spots": spots,
     }
+
+
+def _visits(log: Path) -> list[tuple[int, int]]:
+    """How often each instruction was looked at."""
+    return list(verifier_log.count(verifier_log.mapped.of(log)).visits.items())
+
+
+def _stacks(log: Path, lines: ProgramLines) -> Stacks:
+    return _folded(cost.stacks(verifier_log.mapped.of(log), lines))
 
 
 def _folded(stacks: Stacks) -> Stacks:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -16,16 +16,16 @@ from bpfline_loader.load import REFUSED
 from bpfline_loader.verdict import Verdict
 from bpfline_loader.verify import kept
 
-from .. import program_lines, verifier_log
-from ..cost import whole_of
+from .. import program_lines, verifier_log, worked
+from ..cost import Cost, whole_of
 from ..cost.project import BESIDE
 from ..program_lines import Place, ProgramLines
 from ..project import Project
+from ..worked import Worked
 
 if TYPE_CHECKING:
     from ..budget import Broken
     from ..compare import Change
-    from ..cost import Cost
     from ..diagnosis import Diagnosis
     from ..failure import Failure
 
@@ -41,8 +41,8 @@ class Result:
     program's own function begins. lines: the places of its instructions. log: the file with the verifier's
     log, and its digest: that of verdict, or the fuller one that `doit cost` kept. expected: the settings say
     that it is to be refused. cost: where the verifier spent its work, None where the log does not show all of
-    it. change, broken: as compare.py and budget.py give them, None or () where they were not asked for.
-    failures: what else makes it fail, such as a change.
+    it. worked: what was worked out of that log before. change, broken: as compare.py and budget.py give them,
+    None or () where they were not asked for. failures: what else makes it fail, such as a change.
     """
 
     verdict: Verdict
@@ -55,6 +55,7 @@ class Result:
     diagnosis: Diagnosis | None = None
     expected: bool = False
     cost: Cost | None = None
+    worked: Worked = field(default_factory=Worked, repr=False)
     change: Change | None = None
     broken: tuple[Broken, ...] = ()
     failures: tuple[Failure, ...] = ()
@@ -166,19 +167,25 @@ def of_object(
         lines = program_lines.of(program, bundle) if program and bundle else None
         function = lines.at(0) if lines else None
         where = source or (function.file if function else None)
-        logged, cost = verdict, _cost(verdict, lines)
-        if cost is None and verdict in fuller:
-            logged, cost = fuller[verdict], _cost(fuller[verdict], lines)
-        log = None if logged.log is None else Path(logged.log)
-        why = _diagnosis(verdict, lines, log or logs.get(verdict), cost, in_project=source is not None)
+        for logged in [verdict, *([fuller[verdict]] if verdict in fuller else [])]:
+            log = None if logged.log is None else Path(logged.log)
+            known = worked.of(logged, lines) if source is not None else Worked()
+            cost = _cost(log, lines, verdict.program, known)
+            if cost is not None:
+                break
+        why = _diagnosis(verdict, lines, log or logs.get(verdict), cost, known, in_project=source is not None)
+        sha256 = logged.log_sha256
         rows.append(
-            Result(verdict, where, object_file, function, lines, log, logged.log_sha256, why, cost=cost)
+            Result(verdict, where, object_file, function, lines, log, sha256, why, cost=cost, worked=known)
         )
     return tuple(rows)
 
 
-def _cost(verdict: Verdict, lines: ProgramLines | None) -> Cost | None:
-    return None if verdict.log is None else whole_of(Path(verdict.log), lines, program=verdict.program)
+def _cost(log: Path | None, lines: ProgramLines | None, program: str, known: Worked) -> Cost | None:
+    if log is None:
+        return None
+    found = known.get("cost", Cost | None, lambda: whole_of(log, lines, program=program))
+    return found if found and found.whole else None  # `doit cost` keeps others, too
 
 
 def _diagnosis(
@@ -186,20 +193,24 @@ def _diagnosis(
     lines: ProgramLines | None,
     log: Path | bytes | None,
     cost: Cost | None,
+    known: Worked,
     *,
     in_project: bool,
 ) -> Diagnosis | None:
     """Why a program was refused: of its log, or where none was kept of the verifier's last words."""
     if verdict.verdict != REFUSED:
         return None
-    from ..diagnosis import diagnose  # most programs are accepted
+    from ..diagnosis import Diagnosis, diagnose  # most programs are accepted
 
-    try:
-        kept = verifier_log.mapped.of(log) if isinstance(log, Path) else log
-    except OSError as error:
-        raise Problem(f"cannot be read: {error.strerror}", where=log) from None
-    words = kept or verdict.message.replace("; ", "\n").encode()
-    its_object = verdict.object if in_project else ""
-    return diagnose(
-        words, lines, program=verdict.program, errno=verdict.errno, object_name=its_object, cost=cost
-    )
+    def work() -> Diagnosis | None:
+        try:
+            kept = verifier_log.mapped.of(log) if isinstance(log, Path) else log
+        except OSError as error:
+            raise Problem(f"cannot be read: {error.strerror}", where=log) from None
+        words = kept or verdict.message.replace("; ", "\n").encode()
+        its_object = verdict.object if in_project else ""
+        return diagnose(
+            words, lines, program=verdict.program, errno=verdict.errno, object_name=its_object, cost=cost
+        )
+
+    return known.get("diagnosis", Diagnosis | None, work)
