@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import catalogue, diagnosis, explain_code, saved_logs, verifier_log
+from . import catalogue, diagnosis, explain_code, saved_logs, verifier_log, watch
 from .diagnosis import Diagnosis
 from .errors import OK, USAGE, Problem
 from .program_lines import ProgramLines
@@ -40,18 +40,24 @@ def run(what: str | None, *, object_file: Path | None, program: str | None, full
         return explain_code.run(code, as_json=as_json)
     where = "standard input" if what in (None, "-") else str(what)
     data = saved_logs.read(what, "bpfline explain")
-    logs = [log for log in verifier_log.unwrap_all(data) if _SAYS.search(log.log)]
-    logs = logs or [Wrapped(_bare(data, where), "")]
-    lines = saved_logs.programs(object_file) if object_file is not None else ()
-    if program is not None and any(log.program for log in logs):
-        logs = [log for log in logs if log.program == program] or _no_program(program, logs, where)
-    explained = [found for log in logs if (found := _explain(log, lines, program))]
+    with watch.doing(f"explain {Path(where).name}"):
+        explained = _all(data, where, object_file, program)
     if not explained:
         say(f"{where}: note: tells of no refusal")
     _show(explained, full=full, as_json=as_json)
     for hint in dict.fromkeys(hint for each in explained if (hint := _hint(each.diagnosis, object_file))):
         say(f"{where}: note: {hint}")
     return OK
+
+
+def _all(data: Log, where: str, object_file: Path | None, program: str | None) -> list[_Explained]:
+    """What the logs in data say."""
+    logs = [log for log in verifier_log.unwrap_all(data) if _SAYS.search(log.log)]
+    logs = logs or [Wrapped(_bare(data, where), "")]
+    lines = saved_logs.programs(object_file) if object_file is not None else ()
+    if program is not None and any(log.program for log in logs):
+        logs = [log for log in logs if log.program == program] or _no_program(program, logs, where)
+    return [found for log in logs if (found := _explain(log, lines, program))]
 
 
 def _only_of_logs(code: str, options: Mapping[str, object]) -> None:

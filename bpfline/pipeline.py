@@ -271,14 +271,18 @@ def task_verify() -> Iterator[Task]:
 
 def _verify(source: Source) -> Done:
     """A refusal is a verdict, not a failed task: what doit calls failed it would forget."""
-    from bpfline_loader.verify import verify  # a build has no use for it
+    from bpfline_loader.verify import verify  # a build has no use for these
+
+    from . import watch
 
     bundle = bundle_.read(source.folder)
     if PIPELINE.constants:
         from . import set_option
 
         bundle = set_option.bundle(PIPELINE.project, source, PIPELINE.constants, bundle)
-    PIPELINE.verdicts += verify(bundle, mode=PIPELINE.log, again=PIPELINE.again)
+    PIPELINE.verdicts += verify(
+        bundle, mode=PIPELINE.log, again=PIPELINE.again, around=watch.verifying(source.object)
+    )
     return Done()
 
 

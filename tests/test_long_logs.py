@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import re
 import resource
 import subprocess
 import sys
@@ -41,8 +44,10 @@ def long(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("long") / "long.log"
     with path.open("wb") as file:
         # A log has but one end.
-        file.writelines(piece[: piece.rindex(b"\nprocessed ") + 1] for piece in long_log(SIZE))
+        ends = re.compile(rb"(?<=\n)processed [^\n]*\n")
+        file.writelines(ends.sub(b"", piece) for piece in long_log(SIZE * 11 // 10))
         file.write(fixture("6.18 bad_null 5").data)
+    assert path.stat().st_size > SIZE
     return path
 
 
@@ -103,3 +108,25 @@ def test_the_resident_memory_of_a_long_log_is_bounded_too(long: Path) -> None:
     )
     *_, peak = bounded("-c", script, "cost", long).split()
     assert int(peak) << 10 < MEMORY + (32 << 20)
+
+
+def test_a_terminal_is_told_how_far_the_reading_is(long: Path) -> None:
+    ours, its = os.openpty()
+    command = [sys.executable, "-m", "bpfline", "explain", str(long)]
+    ended = subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=its)
+    os.close(its)
+    said = b""
+    with contextlib.suppress(OSError):  # EIO: nobody has the other end any more
+        while chunk := os.read(ours, 1 << 16):
+            said += chunk
+    os.close(ours)
+    assert ended.wait() == 0
+    lines = said.split(b"\r\x1b[K")
+    assert re.fullmatch(rb"explain long.log: reading \d+ of 1\d\d MB, \d s", lines[1])
+    assert b"" in lines[2:]  # it is gone
+
+
+def test_what_is_no_terminal_is_told_nothing_of_what_takes_a_second(long: Path) -> None:
+    command = [sys.executable, "-m", "bpfline", "cost", str(long)]
+    ended = subprocess.run(command, env=ENVIRONMENT, capture_output=True, check=True)
+    assert ended.stderr == b""

@@ -16,7 +16,7 @@ from bpfline_loader.load import REFUSED
 from bpfline_loader.verdict import Verdict
 from bpfline_loader.verify import kept
 
-from .. import program_lines, verifier_log, worked
+from .. import program_lines, verifier_log, watch, worked
 from ..cost import Cost, whole_of
 from ..cost.project import BESIDE
 from ..program_lines import Place, ProgramLines
@@ -120,13 +120,14 @@ def of_project(
         own = [verdict for verdict in verdicts if verdict.object == source.object]
         if own:
             bundle = (bundles or {}).get(source.object) or _bundle(source.folder)
-            rows += of_object(
-                own,
-                bundle,
-                source=str(source.path),
-                object_file=source.object_file,
-                fuller=_fuller(own, bundle),
-            )
+            with watch.doing(f"report: {source.object}"):
+                rows += of_object(
+                    own,
+                    bundle,
+                    source=str(source.path),
+                    object_file=source.object_file,
+                    fuller=_fuller(own, bundle),
+                )
     return Results(tuple(rows))
 
 

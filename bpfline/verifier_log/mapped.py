@@ -7,7 +7,7 @@ import mmap
 import os
 import stat
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import takewhile
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
@@ -17,6 +17,9 @@ Log: TypeAlias = bytes | mmap.mmap
 
 IN_MEMORY = 16 << 20  # bytes of a log that is no file; a longer one goes to a temporary file
 _CHUNK = 1 << 20
+
+# Is told how many of a mapped file's bytes were read, and how many there are.
+watcher: Callable[[int, int], object] = lambda done, size: None  # noqa: E731
 
 
 def of(path: Path) -> Log:
@@ -46,7 +49,6 @@ def spooled(chunks: Iterable[bytes]) -> Log:
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
-def let_go(log: Log) -> None:
+def let_go(log: mmap.mmap) -> None:
     """Give back the memory of what was looked at; it is read again where it is looked at again."""
-    if isinstance(log, mmap.mmap):
-        log.madvise(mmap.MADV_DONTNEED)
+    log.madvise(mmap.MADV_DONTNEED)

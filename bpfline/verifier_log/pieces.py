@@ -45,8 +45,9 @@ def _chunks(data: Log | Readable, size: int, start: int, stop: int | None) -> It
         end = len(data) if stop is None else stop
         for number, at in enumerate(range(start, end, size), 1):
             yield data[at : min(at + size, end)]
-            if not number % _LOOKED_AT:
+            if not number % _LOOKED_AT and isinstance(data, mmap.mmap):
                 mapped.let_go(data)
+                mapped.watcher(at, len(data))
     else:
         while chunk := data.read(size):
             yield chunk

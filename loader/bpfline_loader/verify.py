@@ -10,9 +10,9 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import Optional
+from typing import ContextManager, Optional
 
 from . import hints, kernel, maps, privileges, verdict
 from .bundle import Bundle, Program
@@ -44,6 +44,7 @@ def verify(
     again: bool = False,
     beside: str = "",
     heard: Callable[[Verdict, bytes], object] | None = None,
+    around: Callable[[str], ContextManager[object]] = nullcontext,
 ) -> list[Verdict]:
     """The running kernel's verdict on each program of bundle, in its order.
 
@@ -51,9 +52,10 @@ def verify(
     folder, or in the bundle's own folder; with neither, heard gets each verdict with its log, and nothing
     is kept. A verdict that stands there for the same program, kernel, loader and mode is taken over
     (cached), unless again. beside: a name; what is kept goes to a folder of that name there, as
-    <beside>.json, and touches no other verdict. One program's
-    failure does not stop the others, but a map that cannot be made or an extern that cannot be found
-    stops all, as with libbpf. Problem where a file cannot be written.
+    <beside>.json, and touches no other verdict. around: gives what each program that the kernel is asked
+    about is asked within, by its name. One program's failure does not stop the others, but a map that cannot
+    be made or an extern that cannot be found stops all, as with libbpf. Problem where a file cannot be
+    written.
     """
     bundle, note = _sized(bundle)
     release = os.uname().release
@@ -91,7 +93,8 @@ def verify(
             if old is not None and key and old.key == key and _stands(old, path, stamps):
                 results.append(_taken_over(old, blank, path))
             else:
-                results.append(judge(program, dataclasses.replace(blank, key=key), path, mode))
+                with around(program.name):
+                    results.append(judge(program, dataclasses.replace(blank, key=key), path, mode))
     try:
         write_whole(file, verdict.encode(results, _stamps(results)))
     except Problem:
