@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -28,6 +30,10 @@ if TYPE_CHECKING:
     from ..compare import Change
     from ..diagnosis import Diagnosis
     from ..failure import Failure
+
+
+_ABOVE = 200  # lines of a source in which a function's name stands above its first instruction
+_SOURCE = 1 << 20  # bytes of a source
 
 # What a result means for a build, best first.
 PASSED, SKIPPED, FAILED, ERROR = "passed", "skipped", "failed", "error"
@@ -163,10 +169,11 @@ def of_object(
     fuller: of verdicts whose log does not show all of the work, those whose log does."""
     programs = {(each.name, each.section): each for each in bundle.programs} if bundle else {}
     rows = []
+    read = functools.cache(lambda file: _text(file) if source is not None else ())
     for verdict in verdicts:
         program = programs.get((verdict.program, verdict.section))
         lines = program_lines.of(program, bundle) if program and bundle else None
-        function = lines.at(0) if lines else None
+        function = declared(lines.at(0), verdict.program, read) if lines else None
         where = source or (function.file if function else None)
         for logged in [verdict, *([fuller[verdict]] if verdict in fuller else [])]:
             log = None if logged.log is None else Path(logged.log)
@@ -180,6 +187,31 @@ def of_object(
             Result(verdict, where, object_file, function, lines, log, sha256, why, cost=cost, worked=known)
         )
     return tuple(rows)
+
+
+def declared(first: Place | None, name: str, read: Callable[[str], Sequence[str]]) -> Place | None:
+    """Where the function is that begins with an instruction at first: line_info has no line for it, but the
+    source has its name above. read: gives the lines of a file."""
+    if first is None or not first.line:
+        return first
+    # `int name(`, or of a macro `int BPF_PROG(name, `
+    pattern = re.compile(rf"^[^/;=]*\b({re.escape(name)})\s*[(,)]")
+    text = read(first.file)
+    for line in range(min(first.line, len(text)), max(0, first.line - _ABOVE), -1):
+        if found := pattern.match(text[line - 1]):
+            column = len(text[line - 1][: found.start(1)].encode()) + 1
+            return Place(first.file, line, column, text[line - 1], first.function)
+    return first
+
+
+def _text(file: str) -> Sequence[str]:
+    """The lines of a source of the project; () for what is none: an object may name any file."""
+    try:
+        path = Path(file).resolve()
+        inside = path.is_relative_to(Path.cwd()) and path.is_file() and path.stat().st_size <= _SOURCE
+        return path.read_text("utf-8", "replace").split("\n") if inside else ()
+    except (OSError, ValueError):  # ValueError: a name that holds a NUL
+        return ()
 
 
 def _cost(log: Path | None, lines: ProgramLines | None, program: str, known: Worked) -> Cost | None:
