@@ -33,6 +33,7 @@ from . import (
     render,
     sections,
     state,
+    task_options,
     vmlinux,
 )
 from .errors import Problem
@@ -258,7 +259,8 @@ def _bundles(source: Source) -> list[str]:
 
 
 def task_verify() -> Iterator[Task]:
-    """every program goes through the kernel's verifier [--json] [--log MODE] [--set NAME=VALUE] [--again]"""
+    """every program goes through the kernel's verifier"""
+    yield _of_all("verify")
     for source in PIPELINE.project.sources:
         yield {
             "name": source.object,
@@ -267,6 +269,11 @@ def task_verify() -> Iterator[Task]:
             "task_dep": _bundles(source),
             "uptodate": [False],  # the loader knows better what has changed: the kernel, say
         }
+
+
+def _of_all(name: str) -> Task:
+    """The task of that name itself, of which those of each object are the parts."""
+    return {"name": None, "doc": task_options.DOCS[name], "params": task_options.params(name)}
 
 
 def _verify(source: Source) -> Done:
@@ -287,7 +294,8 @@ def _verify(source: Source) -> Done:
 
 
 def task_cost() -> Iterator[Task]:
-    """where the verifier spends its work [--prog OBJECT] [--top N] [--json]"""
+    """where the verifier spends its work"""
+    yield _of_all("cost")
     for source in PIPELINE.project.sources:
         yield {
             "name": source.object,
@@ -306,8 +314,10 @@ def _cost(source: Source) -> Done:
 
 
 def task_baseline() -> Task:
-    """the verdicts as they are now become verifier-baseline.json, which verify compares with [--json]"""
+    """the verdicts as they are now become verifier-baseline.json, which verify compares with"""
     return {
+        "doc": task_options.DOCS["baseline"],
+        "params": task_options.params("baseline"),
         "actions": [Step((), lambda: None, _baseline)],
         "task_dep": ["verify"],
         "uptodate": [False],  # as verify

@@ -100,6 +100,12 @@ class Cost:
             return None
         return max(0.0, 100 * (LIMIT - self.processed_insns) / LIMIT)
 
+    @property
+    def headroom_shown(self) -> float | None:
+        """headroom as it is shown: in tenths, but never 100 or 0 where it is not."""
+        left = self.headroom
+        return left if left is None else round(left, 1 if 0.1 <= left < 99.95 else 4)
+
     def percent(self, insns: int) -> float:
         """The share of insns in all that were processed."""
         return 100 * insns / self.processed_insns if self.processed_insns else 0.0
@@ -251,13 +257,12 @@ def starts_of(log: Log, lines: ProgramLines | None) -> Sequence[tuple[int, str]]
 
 
 def to_json(cost: Cost) -> dict[str, Any]:
-    """The cost for programs to read; percentages are rounded to a hundredth."""
-    headroom = cost.headroom
+    """The cost for programs to read; percentages are rounded to a hundredth, the headroom as in the text."""
     return {
         "program": cost.program,
         "processed_insns": cost.processed_insns,
         "limit": LIMIT,
-        "headroom_percent": None if headroom is None else round(headroom, 2),
+        "headroom_percent": cost.headroom_shown,
         "total_states": cost.total_states,
         "peak_states": cost.peak_states,
         "max_states_per_insn": cost.max_states_per_insn,
