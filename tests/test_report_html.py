@@ -22,7 +22,7 @@ from bpfline.report.results import Results
 from chromium import DESKTOP, PHONE, browser, resize
 from conftest import make_project
 from golden_logs import fixture
-from report_results import HOSTILE, hostile, result
+from report_results import HOSTILE, hostile, of_each_kind, result
 
 SOURCES = Path(__file__).parent / "bpf"
 
@@ -337,6 +337,26 @@ def test_on_a_phone_nothing_is_wider_than_the_page(opened: Any) -> None:
         assert page.run("return document.documentElement.scrollWidth <= innerWidth")
     page.find("[data-pane=source]").click()
     assert page.find("#source-list").is_displayed() and not page.find("#log-list").is_displayed()
+
+
+def test_a_row_that_fails_though_accepted_says_why_and_a_phone_has_one_row_of_headings(
+    opened: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "index.html"
+    path.write_bytes(html.render(of_each_kind()))
+    for size in (DESKTOP, PHONE):
+        page = opened(page=path, size=size)
+        page.find("tbody tr")
+        under = dict(zip(page.names(), page.texts("tbody .name .under"), strict=True))
+        assert under["net/x/slipped"] == "is accepted, and was to be refused"
+        assert under["net/x/dear"].startswith("processed_insns is 16, over the budget of 10")
+        assert under["net/x/good"] == "tc"
+        tops = """return [...document.querySelectorAll('thead button')]
+            .filter(e => e.checkVisibility()).map(e => e.getBoundingClientRect().top)"""
+        assert len(set(page.run(tops))) == 1
+        assert page.run("return document.documentElement.scrollWidth <= innerWidth")
+    page.run("location.hash = 'net/x/slipped'")
+    assert page.find(".notice.fault").text == "It is accepted, and was to be refused"
 
 
 def test_hostile_names_and_logs_stay_text(opened: Any, tmp_path: Path) -> None:

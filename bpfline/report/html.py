@@ -18,7 +18,6 @@ from typing import Any, TypeAlias
 from .. import cost, verifier_log
 from ..budget import LIMIT
 from ..program_lines import Place, ProgramLines
-from . import findings
 from .embed import Logs, Sources, packed_json
 from .results import Result, Results
 
@@ -87,7 +86,6 @@ def _program(row: Result, index: int, sources: Sources, logs: Logs, parts: dict[
         "places": sources.add_all(row.lines) if row.lines else [],
         "functions": row.lines.functions if row.lines else [],
         "source": sources.index(row.source) if row.source else None,
-        "findings": [[each.title, each.message] for each in findings.of_result(row) if not each.steps],
         "diagnosis": _diagnosis(row, sources),
         "cost": _cost(row, sources),
         "log": None,
@@ -108,6 +106,7 @@ def _program(row: Result, index: int, sources: Sources, logs: Logs, parts: dict[
         "outcome": row.outcome,
         "expected": row.expected,
         "message": verdict.message,
+        "faults": [*map(str, row.failures), *map(str, row.broken)],
         "note": verdict.note,
         "title": row.diagnosis.title if row.diagnosis else "",
         "code": row.diagnosis.code if row.diagnosis else "",
