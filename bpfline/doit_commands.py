@@ -39,7 +39,7 @@ from bpfline_loader import privileges
 from bpfline_loader.files import write_whole
 from bpfline_loader.started import ends_as_interrupt, replace_closed_streams
 
-from . import compile  # noqa: A004
+from . import compile, task_options  # noqa: A004
 from .errors import CLOSED_PIPE, INTERRUPTED, OK, REFUSED, UNABLE, USAGE, Problem, SettingsError
 from .lock import project_lock
 from .process import stop_all
@@ -187,10 +187,15 @@ class Run(_InProject, cmd_run.Run):
     verify_options: dict[str, Any] = {}  # noqa: RUF012 - replaced, never changed
     cost_options: Any = None
     baseline_as_json = False
+    help_of = ""  # the task that --help was asked for
 
     def parse_execute(self, words: list[str]) -> Any:
         self._words = words
         words = _with_values(words)
+        if {"--help", "-h"} & set(words):
+            self.help_of = next((task for task in task_options.DOCS if _is_asked_for(task, words)), "")
+        if self.help_of:
+            words = [self.help_of]
         if any(word == "verify" or word.startswith("verify:") for word in words):
             self.verify_options, words = _verify_options(words)
         elif _is_asked_for("baseline", words):
@@ -203,7 +208,8 @@ class Run(_InProject, cmd_run.Run):
         return super().parse_execute(words)
 
     def elsewhere(self, params: Any, args: list[str]) -> Any:
-        if self.verify_options or self.cost_options or self.baseline_as_json:  # that project has its own
+        # That project's tasks have options of their own.
+        if self.verify_options or self.cost_options or self.baseline_as_json or self.help_of:
             params, args = self.cmdparser.parse(self._words)
             params.update(self.opt_vals)
         return super().elsewhere(params, args)
@@ -213,6 +219,9 @@ class Run(_InProject, cmd_run.Run):
         return {name: type(name, (ExitStatus, reporter), {}) for name, reporter in reporters.items()}
 
     def ours(self, pipeline: Any, params: Any, args: list[str]) -> Any:
+        if self.help_of:
+            print(task_options.text(self.help_of))
+            return OK
         asked = self._asked_by_name() and not args
         chosen = params["prog"]
         if not asked and (chosen is not None or params["for_"] is not None or params["set_"]):
@@ -328,7 +337,9 @@ class Run(_InProject, cmd_run.Run):
         judged = gate.of_project(pipeline.project, found, compared=not pipeline.constants)
         results = gate.into(report.of_project(pipeline.project, found, rest), judged)
         gate.show(judged, results, as_json=self.verify_options["json"])
-        return max(judged.status, report.write(results, report.FOLDER))
+        status = max(judged.status, report.write(results, report.FOLDER))
+        say(gate.summed_up(judged, report.FOLDER / "index.html"))
+        return status
 
 
 def _to_be_verified(source: Source, args: list[str]) -> bool:

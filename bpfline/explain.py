@@ -11,24 +11,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import catalogue, diagnosis, explain_code, saved_logs, verifier_log
+from . import catalogue, diagnosis, explain_code, saved_logs, verifier_log, watch
 from .diagnosis import Diagnosis
 from .errors import OK, USAGE, Problem
 from .program_lines import ProgramLines
 from .settings import near
 from .terminal import in_colour, say
-from .verifier_log import Wrapped
+from .verifier_log import Log, Wrapped
 from .verifier_log import events as ev
 
 _BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a\x7f]")  # what no text has
 # What nobody but the verifier prints; the other kinds of lines stand in other texts, too.
 _OWN = (ev.Insn, ev.FromTo, ev.Trailer, ev.BtfType)
+_SAYS = re.compile(rb"\S")
 _TAIL = 1 << 20  # of a text, in which messages alone are looked for
 
 
 @dataclass(frozen=True)
 class _Explained:
-    log: bytes
+    log: Log
     diagnosis: Diagnosis
 
 
@@ -39,18 +40,24 @@ def run(what: str | None, *, object_file: Path | None, program: str | None, full
         return explain_code.run(code, as_json=as_json)
     where = "standard input" if what in (None, "-") else str(what)
     data = saved_logs.read(what, "bpfline explain")
-    logs = [log for log in verifier_log.unwrap_all(data) if log.log.strip()]
-    logs = logs or [Wrapped(_bare(data, where), "")]
-    lines = saved_logs.programs(object_file) if object_file is not None else ()
-    if program is not None and any(log.program for log in logs):
-        logs = [log for log in logs if log.program == program] or _no_program(program, logs, where)
-    explained = [found for log in logs if (found := _explain(log, lines, program))]
+    with watch.doing(f"explain {Path(where).name}"):
+        explained = _all(data, where, object_file, program)
     if not explained:
         say(f"{where}: note: tells of no refusal")
     _show(explained, full=full, as_json=as_json)
     for hint in dict.fromkeys(hint for each in explained if (hint := _hint(each.diagnosis, object_file))):
         say(f"{where}: note: {hint}")
     return OK
+
+
+def _all(data: Log, where: str, object_file: Path | None, program: str | None) -> list[_Explained]:
+    """What the logs in data say."""
+    logs = [log for log in verifier_log.unwrap_all(data) if _SAYS.search(log.log)]
+    logs = logs or [Wrapped(_bare(data, where), "")]
+    lines = saved_logs.programs(object_file) if object_file is not None else ()
+    if program is not None and any(log.program for log in logs):
+        logs = [log for log in logs if log.program == program] or _no_program(program, logs, where)
+    return [found for log in logs if (found := _explain(log, lines, program))]
 
 
 def _only_of_logs(code: str, options: Mapping[str, object]) -> None:
@@ -63,7 +70,7 @@ def _only_of_logs(code: str, options: Mapping[str, object]) -> None:
         )
 
 
-def _bare(data: bytes, where: str) -> bytes:
+def _bare(data: Log, where: str) -> Log:
     """A log in nobody's words; of a text with none the lines that the verifier refuses programs with."""
     if any(isinstance(event, _OWN) for event in verifier_log.read(data)):
         return data
@@ -74,7 +81,7 @@ def _bare(data: bytes, where: str) -> bytes:
             "is no verifier log: it has no instruction, no figures and no message of the catalogue",
             where=where,
             help="--object takes an object; give what a loader printed when it was refused"
-            if data.startswith(b"\x7fELF")
+            if data[:4] == b"\x7fELF"
             else "give what a loader printed when a program was refused",
         )
     return b"\n".join(words) + b"\n"
@@ -112,5 +119,6 @@ def _show(explained: Sequence[_Explained], *, full: bool, as_json: bool) -> None
         print(("\n" if number else "") + text, end="")
         if full:
             print("\nthe log:\n")
-            for line in each.log.decode("utf-8", "replace").splitlines():
-                print(diagnosis.shown(line))
+            for piece in verifier_log.pieces(each.log):
+                for line in piece.decode("utf-8", "replace").splitlines():
+                    print(diagnosis.shown(line))

@@ -7,6 +7,7 @@ import dataclasses
 import json
 import os
 import sys
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from .baseline import Comparison
 from .budget import Broken
 from .compare import GONE, NEW, NEWLY_REFUSED, SAME, Change, Delta
 from .compare import table as change_table
+from .counted import counted
 from .errors import OK, Problem, printable
 from .errors import REFUSED as FAILED
 from .failure import Failure
@@ -31,6 +33,8 @@ from .terminal import say
 if TYPE_CHECKING:
     from .diagnosis import Diagnosis
     from .report import Results
+
+VERDICTS = (ACCEPTED, REFUSED, "unsupported", "error")  # as they are counted
 
 
 @dataclass(frozen=True)
@@ -160,7 +164,7 @@ def code_of(each: Verdict) -> str:
 
     lines: Sequence[str] = ()
     if each.log is not None and Path(each.log).exists():
-        lines = verifier_log.summary(Path(each.log).read_bytes()).messages
+        lines = verifier_log.summary(verifier_log.mapped.of(Path(each.log))).messages
     entry = catalogue.match(lines or each.message.split("; "), each.errno)
     return entry.code if entry else ""
 
@@ -210,13 +214,35 @@ def _json(row: Judged, why: Diagnosis | None) -> dict[str, Any]:
 
 
 def _noted(row: Judged, explained: bool) -> Verdict:
-    """The verdict as the table shows it: of a refusal that was expected it says so, and the message of
-    one that is explained below stands there."""
+    """The verdict as the table shows it: with what is the matter with it, and without the message of a
+    refusal that is explained below."""
     shown = dataclasses.replace(row.verdict, message="") if explained else row.verdict
-    if not (row.expected and row.verdict.verdict == REFUSED):
-        return shown
-    note = "not as expected" if row.failures else "as expected"
-    return dataclasses.replace(shown, note=", ".join(filter(None, (note, shown.note))))
+    return dataclasses.replace(shown, note=", ".join(filter(None, (*_in_short(row), shown.note))))
+
+
+def _in_short(row: Judged) -> Iterator[str]:
+    """What is the matter with a row, in a word or two: standard error has the whole."""
+    if row.expected and row.verdict.verdict == REFUSED:
+        yield "not as expected" if row.failures else "as expected"
+        return
+    words = {
+        failure.ACCEPTED: "was to be refused",
+        failure.NEWLY_REFUSED: "newly refused",
+        failure.GROWTH: "grew",
+    }
+    yield from dict.fromkeys(words[each.rule] for each in row.failures if each.rule in words)
+    if row.broken:
+        yield "over budget: " + " and ".join(dict.fromkeys(each.figure for each in row.broken))
+
+
+def summed_up(gate: Gate, page: Path) -> str:
+    """The last line: how many programs there are of each verdict, and which page tells more."""
+    rows = [row.verdict for row in gate.rows if row.verdict.program]
+    kinds = Counter(each.verdict for each in rows)
+    failing = sum(row.status != OK for row in gate.rows)
+    told = ", ".join(f"{kinds[kind]} {kind}" for kind in VERDICTS if kinds[kind])
+    fail = f"; {failing} {'fails' if failing == 1 else 'fail'}" if failing else ""
+    return f"{counted(len(rows), 'program')}{': ' if told else ''}{told}{fail}; {page}"
 
 
 def _failures(row: Judged) -> Iterator[str]:

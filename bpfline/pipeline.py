@@ -35,6 +35,7 @@ from . import (
     render,
     sections,
     state,
+    task_options,
     vmlinux,
 )
 from .errors import Problem
@@ -282,7 +283,8 @@ def _bundles(source: Source) -> list[str]:
 
 
 def task_verify() -> Iterator[Task]:
-    """every program goes through the kernel's verifier [--json] [--log MODE] [--set NAME=VALUE] [--again]"""
+    """every program goes through the kernel's verifier"""
+    yield _of_all("verify")
     for source in PIPELINE.project.sources:
         yield {
             "name": source.object,
@@ -293,13 +295,24 @@ def task_verify() -> Iterator[Task]:
         }
 
 
+def _of_all(name: str) -> Task:
+    """The task of that name itself, of which those of each object are the parts."""
+    return {"name": None, "doc": task_options.DOCS[name], "params": task_options.params(name)}
+
+
 def verify_object(source: Source) -> Done:
     """A refusal is a verdict, not a failed task: what doit calls failed it would forget."""
-    from bpfline_loader.verify import NotKept, verify  # a build has no use for it
+    from bpfline_loader.verify import NotKept, verify  # a build has no use for these
+
+    from . import watch
 
     try:
         PIPELINE.verdicts += verify(
-            PIPELINE.bundle(source), mode=PIPELINE.log, again=PIPELINE.again, others=PIPELINE.other
+            PIPELINE.bundle(source),
+            mode=PIPELINE.log,
+            again=PIPELINE.again,
+            others=PIPELINE.other,
+            around=watch.verifying(source.object),
         )
     except NotKept as problem:
         PIPELINE.verdicts += problem.results
@@ -308,7 +321,8 @@ def verify_object(source: Source) -> Done:
 
 
 def task_cost() -> Iterator[Task]:
-    """where the verifier spends its work [--prog OBJECT] [--top N] [--json]"""
+    """where the verifier spends its work"""
+    yield _of_all("cost")
     for source in PIPELINE.project.sources:
         yield {
             "name": source.object,
@@ -327,8 +341,10 @@ def _cost(source: Source) -> Done:
 
 
 def task_baseline() -> Task:
-    """the verdicts as they are now become verifier-baseline.json, which verify compares with [--json]"""
+    """the verdicts as they are now become verifier-baseline.json, which verify compares with"""
     return {
+        "doc": task_options.DOCS["baseline"],
+        "params": task_options.params("baseline"),
         "actions": [Step((), lambda: None, _baseline)],
         "task_dep": ["verify"],
         "uptodate": [False],  # as verify

@@ -195,8 +195,8 @@ def warnings_of_programs(
         object_ = name.rpartition("/")[0]
         if name not in known and (object_ in looked_at or object_ not in objects):
             help_ = settings_.near(name, known)
-            words = f"[tool.bpfline.program.{printable(name)}] is for no program"
-            yield f"{settings_.FILE}: warning: {words}" + (f"; {printable(help_)}" if help_ else "")
+            words = f'[tool.bpfline.program."{printable(name)}"] is for no program'
+            yield f"{settings_.FILE}: warning: {words}" + (f"\n  help: {printable(help_)}" if help_ else "")
 
 
 def object_name(path: Path) -> str:

@@ -12,11 +12,12 @@ from .errors import USAGE, Problem
 from .program_lines import ProgramLines
 from .settings import ObjectSettings, near
 from .terminal import say
+from .verifier_log import Log
 
 _ALIKE = 0.9  # of the log's instructions are the object's; CO-RE and old kernels make some into others
 
 
-def read(what: str | None, command: str) -> bytes:
+def read(what: str | None, command: str) -> Log:
     """The file that what names; standard input for None and "-"."""
     if what in (None, "-"):
         if sys.stdin.isatty():
@@ -26,12 +27,12 @@ def read(what: str | None, command: str) -> bytes:
                 help=f"{command} FILE, or - for a pipe",
                 status=USAGE,
             )
-        return sys.stdin.buffer.read()
+        return verifier_log.mapped.of_file(sys.stdin.buffer)
     path = Path(str(what))
     if path.is_dir():
         raise Problem("is a folder", where=path, help="name a log in it", status=USAGE)
     try:
-        return path.read_bytes()
+        return verifier_log.mapped.of(path)
     except OSError as error:
         raise Problem(f"cannot be read: {error.strerror}", where=path) from None
 
@@ -49,7 +50,7 @@ def programs(path: Path) -> tuple[ProgramLines, ...]:
     return tuple(program_lines.of(each, made.bundle) for each in made.bundle.programs)
 
 
-def program_of(log: bytes, lines: Sequence[ProgramLines], name: str | None) -> ProgramLines | None:
+def program_of(log: Log, lines: Sequence[ProgramLines], name: str | None) -> ProgramLines | None:
     """The program that the log is of; None, which is said, where it is of none of them, or of several."""
     seen = verifier_log.count(log).opcodes
     named = [each for each in lines if name in (None, each.name)]

@@ -8,13 +8,17 @@ import re
 import select
 import sys
 import threading
+from contextlib import suppress
 from io import UnsupportedOperation
 from typing import TextIO
 
 # CSI sequences (ECMA-48): the colours that clang writes.
 _COLOURS = re.compile(rb"\x1b\[[0-9;]*[A-Za-z]")
 
+_CLEAR = b"\r\x1b[K"  # EL: what stands on the line
+
 _one_at_a_time = threading.Lock()
+_status = b""  # the line that show_status() left on the terminal
 
 
 def in_colour(stream: TextIO | None = None) -> bool:
@@ -40,11 +44,23 @@ def say_bytes(words: bytes) -> None:
     with _one_at_a_time:
         try:
             sys.stderr.flush()
-            _write(sys.stderr.fileno(), words)
+            _write(sys.stderr.fileno(), _CLEAR + words + _status if _status else words)
         except UnsupportedOperation:  # something in Python took the place of standard error
             sys.stderr.write(words.decode(errors="replace"))
         except OSError:
             pass  # nobody reads it: no reason not to do the work
+
+
+def show_status(text: str) -> None:
+    """A line on the terminal, in place of the one before and below all that is said; "" for none."""
+    global _status
+    with _one_at_a_time:
+        before, _status = _status, text.encode(errors="backslashreplace")
+        if before or _status:
+            with suppress(OSError, UnsupportedOperation):
+                columns = (os.get_terminal_size(sys.stderr.fileno()).columns or 80) - 1
+                _status = text[:columns].encode(errors="backslashreplace")
+                _write(sys.stderr.fileno(), _CLEAR + _status)
 
 
 def without_colours(words: bytes) -> bytes:

@@ -8,6 +8,8 @@ import json
 import pytest
 
 from bpfline import budget
+from bpfline.program_lines import Place
+from bpfline.report.results import declared
 from bpfline.settings import BudgetSettings, ProgramSettings, Settings
 from conftest import Project
 from verdicts import HEADERS, loops, refused, verdict
@@ -184,6 +186,22 @@ def test_a_table_for_a_program_that_is_not_there_is_said_and_one_of_what_was_not
     )
     warned = [line for line in project.doit("verify:x").stderr.splitlines() if "warning" in line]
     assert warned == [
-        "pyproject.toml: warning: [tool.bpfline.program.x/lops] is for no program; did you mean 'x/loops'?",
-        "pyproject.toml: warning: [tool.bpfline.program.z/loops] is for no program; did you mean 'x/loops'?",
+        'pyproject.toml: warning: [tool.bpfline.program."x/lops"] is for no program',
+        'pyproject.toml: warning: [tool.bpfline.program."z/loops"] is for no program',
     ]
+
+
+def test_a_function_s_place_is_where_its_name_stands_and_not_its_first_instruction() -> None:
+    text = [
+        "/* main(x) */",
+        'SEC("tc")',
+        "int BPF_PROG(main, struct x *x)",
+        "{",
+        "",
+        "\tint i = main2(1);",
+        "}",
+    ]
+    first = Place("x.c", 6, 10, text[5], "main")
+    assert declared(first, "main", lambda _: text) == Place("x.c", 3, 14, text[2], "main")
+    assert declared(first, "other", lambda _: text) == first
+    assert declared(first, "main", lambda _: ()) == first

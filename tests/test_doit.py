@@ -386,3 +386,20 @@ def test_run_by_name_with_tasks_runs_those_tasks_and_loads_nothing(built: Projec
     ran = built.doit("run", "compile:one")
     assert ran.uptodate == {"compile:one"}
     assert "attached" not in ran.stderr
+
+
+@pytest.mark.parametrize("task", ["verify", "cost", "baseline"])
+def test_the_options_of_a_task_are_explained_by_help_and_by_the_task_itself(
+    project: Project, task: str
+) -> None:
+    options = {
+        "verify": {"--json", "--log", "--set", "--again"},
+        "cost": {"--prog", "--top", "--json"},
+        "baseline": {"--json"},
+    }
+    for command in (("help", task), (task, "--help"), (task, "-h")):
+        head, *rows = project.doit(*command).stdout.splitlines()
+        assert head.startswith(f"{task}  ")
+        assert {row.split()[0].partition("=")[0] for row in rows} == options[task]
+        assert all(len(row.split()) > 3 for row in rows)
+    assert not project.path("build/report").exists()

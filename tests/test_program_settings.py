@@ -139,7 +139,7 @@ def test_a_run_names_the_table_of_a_program_that_nothing_says_where_to_attach(pr
     project.write("pyproject.toml", tables(dorp='attach = "v0"', mark='attach = "lo"'))
     ran = project.doit("run", "--for", "0", before=ALONE, status=2)
     assert 'attach = "eth0" in [tool.bpfline.program."both/drop"]' in ran.stderr
-    words = "[tool.bpfline.program.both/dorp] is for no program; did you mean 'both/drop'"
+    words = "[tool.bpfline.program.\"both/dorp\"] is for no program\n  help: did you mean 'both/drop'"
     assert f"pyproject.toml: warning: {words}" in ran.stderr
     assert "attached both/mark to tc lo ingress" in ran.stderr
 

@@ -16,13 +16,13 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from bpfline import cost
 from bpfline.program_lines import Place, ProgramLines
-from bpfline.report import html
+from bpfline.report import embed, html
 from bpfline.report.embed import Sources, cut
 from bpfline.report.results import Results
 from chromium import DESKTOP, PHONE, browser, resize
 from conftest import make_project
 from golden_logs import fixture
-from report_results import HOSTILE, hostile, result
+from report_results import HOSTILE, hostile, of_each_kind, result
 
 SOURCES = Path(__file__).parent / "bpf"
 
@@ -372,6 +372,26 @@ def test_on_a_phone_nothing_is_wider_than_the_page(opened: Any) -> None:
     assert page.find("#source-list").is_displayed() and not page.find("#log-list").is_displayed()
 
 
+def test_a_row_that_fails_though_accepted_says_why_and_a_phone_has_one_row_of_headings(
+    opened: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "index.html"
+    path.write_bytes(html.render(of_each_kind()))
+    for size in (DESKTOP, PHONE):
+        page = opened(page=path, size=size)
+        page.find("tbody tr")
+        under = dict(zip(page.names(), page.texts("tbody .name .under"), strict=True))
+        assert under["net/x/slipped"] == "is accepted, and was to be refused"
+        assert under["net/x/dear"].startswith("processed_insns is 16, over the budget of 10")
+        assert under["net/x/good"] == "tc"
+        tops = """return [...document.querySelectorAll('thead button')]
+            .filter(e => e.checkVisibility()).map(e => e.getBoundingClientRect().top)"""
+        assert len(set(page.run(tops))) == 1
+        assert page.run("return document.documentElement.scrollWidth <= innerWidth")
+    page.run("location.hash = 'net/x/slipped'")
+    assert page.find(".notice.fault").text == "It is accepted, and was to be refused"
+
+
 def test_hostile_names_and_logs_stay_text(opened: Any, tmp_path: Path) -> None:
     log = tmp_path / "hostile.log"
     log.write_bytes(
@@ -422,8 +442,12 @@ def test_a_file_that_changed_since_is_shown_as_it_was_compiled(tmp_path: Path) -
 
 def test_a_long_log_keeps_its_ends_and_says_what_it_lacks() -> None:
     log = b"".join(b"%d\n" % number for number in range(1, 1001))
+
+    def text(first: int, last: int) -> bytes:
+        return b"".join(embed.text(log, cut(log, first, last)))
+
     short = cut(log, 10, 20)
-    assert short.text.split() == [str(n).encode() for n in (*range(1, 11), *range(981, 1001))]
+    assert text(10, 20).split() == [str(n).encode() for n in (*range(1, 11), *range(981, 1001))]
     assert (short.lines, short.first, short.left_out) == (1000, 10, 970)
-    assert cut(log, 600, 400).text == log and cut(log, 600, 400).left_out == 0
+    assert text(600, 400) == log and cut(log, 600, 400).left_out == 0
     assert cut(log[:-1], 10, 20).lines == 1000

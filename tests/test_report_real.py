@@ -139,6 +139,50 @@ def test_the_report_takes_the_full_log_that_doit_cost_kept_of_the_same_program_a
     assert reported() == (KERNEL, False)
 
 
+def test_what_was_worked_out_of_a_long_log_is_kept_until_the_log_changes(project: Project) -> None:
+    def insns_of_first_line() -> int:
+        """As the report has it; it is 1 where it was taken from the file below."""
+        project.doit("verify")
+        (row,) = verdicts(project.path("build/report")).values()
+        assert row["cost"]["counted_insns"] == row["processed_insns"]
+        return int(row["cost"]["lines"][0]["insns"])
+
+    project.write("bpf_src/big.bpf.c", BIG)
+    project.doit("cost")
+    (kept,) = project.path("build").rglob("*.log.json")
+    log = kept.with_name("big.log")
+    assert log.stat().st_size >= 1 << 20
+    right = insns_of_first_line()
+    whole = kept.read_bytes()
+    known = json.loads(whole)
+    assert known["cost"]["lines"][0]["insns"] == right > 1
+    known["cost"]["lines"][0]["insns"] = 1
+    taken = json.dumps(known)
+
+    kept.write_text(taken)
+    assert insns_of_first_line() == 1  # nobody read the log again
+    for damaged in (
+        taken[:-1],
+        "[" * 100_000,
+        "[]",
+        json.dumps({**known, "key": "another"}),
+        json.dumps({**known, "cost": {**known["cost"], "lines": "none"}}),
+        json.dumps({**known, "cost": {**known["cost"], "more": 1}}),
+    ):
+        kept.write_text(damaged)
+        assert insns_of_first_line() == right
+        assert json.loads(kept.read_bytes())["cost"] == json.loads(whole)["cost"]
+
+    status = log.stat()
+    log.write_bytes(log.read_bytes().replace(b"goto", b"gone", 1))
+    os.utime(log, ns=(status.st_atime_ns, status.st_mtime_ns))
+    project.doit("verify")
+    (row,) = verdicts(project.path("build/report")).values()
+    assert row["cost"] is None  # that is no log of the kernel's
+    project.doit("cost")
+    assert insns_of_first_line() == right
+
+
 def without_times(text: str) -> str:
     text = re.sub(r'"(verification_usec": \d+|cached": (true|false))', "", text)
     text = re.sub(r'time="[\d.]+"|verification time \d+ usec|0xffff[0-9a-f]+', "", text)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any
 
@@ -73,13 +74,16 @@ def test_each_kind_of_fault_is_a_rule_of_its_own_with_its_title() -> None:
     found = [(each["properties"]["program"].rpartition("/")[2], each["ruleId"]) for each in run["results"]]
     assert sorted(found) == [
         ("bad", "BPF003"), ("dear", "budget"), ("grown", "growth"), ("newly", "BPF003"),
-        ("newly", "newly-refused"), ("otherwise", "refused-otherwise"),
-        ("slipped", "unexpectedly-accepted"), ("unknown", "refused"),
+        ("otherwise", "refused-otherwise"), ("slipped", "unexpectedly-accepted"), ("unknown", "refused"),
     ]  # fmt: skip
     assert titles["growth"] == "the program costs more than the baseline allows"
     assert titles["budget"] == "the program costs more than its budget"
     assert titles["unexpectedly-accepted"] == "the verifier accepts a program that was to be refused"
-    assert titles["newly-refused"] == "the verifier refuses what it accepted when the baseline was made"
+    (new,) = [each for each in run["results"] if each["properties"]["program"] == "net/x/newly"]
+    assert new["message"]["text"].endswith(f" ({newly})")
+    (old,) = [each for each in findings.of_results(of_each_kind()) if each.rule == "BPF003"]
+    same = dataclasses.replace(old.result, failures=(newly,))
+    assert [each.fingerprint for each in findings.of_result(same)] == [old.fingerprint]
     assert titles["refused"] == "the verifier refused the program"
     checks = {each["check_name"]: each["severity"] for each in json.loads(gitlab.render(Results(rows)))}
     assert set(checks) == {*titles, "not-tried"}

@@ -16,7 +16,7 @@ from bpfline_loader.verdict import Verdict
 
 from .. import program_lines, verifier_log
 from ..program_lines import Place, ProgramLines
-from ..verifier_log import Counts, Summary
+from ..verifier_log import Counts, Log, Summary
 from . import branches
 from .branches import Branch
 from .walk import Walk
@@ -83,12 +83,18 @@ class Cost:
             return None
         return max(0.0, 100 * (LIMIT - self.processed_insns) / LIMIT)
 
+    @property
+    def headroom_shown(self) -> float | None:
+        """headroom as it is shown: in tenths, but never 100 or 0 where it is not."""
+        left = self.headroom
+        return left if left is None else round(left, 1 if 0.1 <= left < 99.95 else 4)
+
     def percent(self, insns: int) -> float:
         """The share of insns in all that were processed."""
         return 100 * insns / self.processed_insns if self.processed_insns else 0.0
 
 
-def of(log: bytes, lines: ProgramLines | None = None, *, program: str = "") -> Cost:
+def of(log: Log, lines: ProgramLines | None = None, *, program: str = "") -> Cost:
     """The cost that a bare verifier log tells of. lines: the program's, for exact places; without them the
     comments in the log have to do. program: its name, where lines are None."""
     counts, summary = verifier_log.count(log), verifier_log.summary(log)
@@ -114,7 +120,7 @@ def whole_of(path: Path, lines: ProgramLines | None, *, program: str) -> Cost | 
     """The cost that the log in path tells of; None where it does not show all of the work, as `doit verify`
     keeps it of small programs only."""
     try:
-        cost = of(path.read_bytes(), lines, program=program)
+        cost = of(verifier_log.mapped.of(path), lines, program=program)
     except OSError:
         return None
     return cost if cost.whole else None
@@ -137,7 +143,7 @@ def _why_not(cost: Cost) -> str:
 
 
 def _branches(
-    log: bytes, counts: Counts, place: Places, starts: set[int], summary: Summary
+    log: Log, counts: Counts, place: Places, starts: set[int], summary: Summary
 ) -> Iterator[Branch]:
     """Of a program that was refused, with what the verifier left for later, and never came to."""
     waiting: Counter[int] = Counter()
@@ -184,7 +190,7 @@ def _by_line(counts: Counts, place: Places) -> Iterator[SourceLine]:
 
 
 def _functions(
-    log: bytes, lines: ProgramLines | None, summary: Summary, counts: Counts | None
+    log: Log, lines: ProgramLines | None, summary: Summary, counts: Counts | None
 ) -> Iterator[Function]:
     """The kernel numbers functions in the order of their instructions, as func_info has them."""
     told = {each.number: each for each in summary.subprogs}
@@ -205,25 +211,26 @@ def _functions(
         yield Function((its and its.name) or name, place, own, its.stack if its else None)
 
 
-def starts_of(log: bytes, lines: ProgramLines | None) -> Sequence[tuple[int, str]]:
+def starts_of(log: Log, lines: ProgramLines | None) -> Sequence[tuple[int, str]]:
     """First instruction and name of each function; from the log where the program does not say."""
     if lines is not None and lines.functions:
         return lines.functions
-    names = {int(number): name.decode("utf-8", "replace") for name, number in _VALIDATING.findall(log)}
-    return sorted(
-        (int(insn), names.get(int(number), f"func#{number.decode()}"))
-        for number, insn in _STARTS.findall(log[:_HEAD])
-    )
+    starts = _STARTS.findall(log[:_HEAD])
+    names: dict[int, str] = {}
+    if len(starts) > 1:  # the first is the program itself, which is not said to be validated
+        for piece in verifier_log.pieces(log):
+            for name, number in _VALIDATING.findall(b"\n" + piece):
+                names[int(number)] = name.decode("utf-8", "replace")
+    return sorted((int(insn), names.get(int(number), f"func#{number.decode()}")) for number, insn in starts)
 
 
 def to_json(cost: Cost) -> dict[str, Any]:
-    """The cost for programs to read; percentages are rounded to a hundredth."""
-    headroom = cost.headroom
+    """The cost for programs to read; percentages are rounded to a hundredth, the headroom as in the text."""
     return {
         "program": cost.program,
         "processed_insns": cost.processed_insns,
         "limit": LIMIT,
-        "headroom_percent": None if headroom is None else round(headroom, 2),
+        "headroom_percent": cost.headroom_shown,
         "total_states": cost.total_states,
         "peak_states": cost.peak_states,
         "max_states_per_insn": cost.max_states_per_insn,

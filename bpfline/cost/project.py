@@ -17,6 +17,7 @@ from bpfline_loader.load import REFUSED
 from bpfline_loader.verdict import Verdict
 from bpfline_loader.verify import kept, verify
 
+from .. import verifier_log, watch, worked
 from ..errors import Problem, printable
 from ..terminal import say
 from .measure import SCHEMA, Cost, lines_of, of, to_json
@@ -45,17 +46,25 @@ def measure(bundle: Bundle) -> list[Measured]:
         found = [_measured(row, bundle) for row in rows]
         if all(each.cost and each.cost.whole for each in found):
             return found
-    return [_measured(row, bundle) for row in verify(bundle, mode="full", beside=BESIDE)]
+    return [_measured(row, bundle) for row in _traced(bundle)]
+
+
+def _traced(bundle: Bundle) -> list[Verdict]:
+    return verify(bundle, mode="full", beside=BESIDE, around=watch.verifying(bundle.object))
 
 
 def _measured(row: Verdict, bundle: Bundle) -> Measured:
     if row.log is None:
         return Measured(row, None)
     try:
-        log = Path(row.log).read_bytes()
+        log = verifier_log.mapped.of(Path(row.log))
     except OSError as error:
         raise Problem(f"cannot be read: {error.strerror}", where=row.log) from None
-    return Measured(row, of(log, lines_of(row, bundle), program=row.program), len(log))
+    lines = lines_of(row, bundle)
+    known = worked.of(row, lines)
+    with watch.doing(f"the cost of {_name(row)}"):
+        cost = known.get("cost", Cost, lambda: of(log, lines, program=row.program))
+    return Measured(row, cost, len(log))
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import functools
 from collections import Counter
 
 from ..program_lines import Place, ProgramLines
+from ..verifier_log import Log
 from ..verifier_log.reader import comment
 from .measure import commented, starts_of
 from .walk import Walk
@@ -14,7 +15,7 @@ from .walk import Walk
 CHAINS_UP_TO = 128 << 20  # bytes of a log whose calls the reports follow: that takes 1 to 4 seconds
 
 
-def stacks(log: bytes, lines: ProgramLines | None = None) -> list[tuple[tuple[str, ...], int]]:
+def stacks(log: Log, lines: ProgramLines | None = None) -> list[tuple[tuple[str, ...], int]]:
     """[(frames, processed instructions)] of a bare level 2 log, the heaviest first.
 
     frames, the outermost first: a function, the line in it that calls, the function called, ..., the line

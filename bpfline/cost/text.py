@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ..counted import counted
 from ..errors import printable
 from ..program_lines import Place
 from .branches import Branch
@@ -50,12 +51,11 @@ def _both(branch: Branch, waits: bool) -> str:
 def _processed(cost: Cost) -> str:
     if cost.processed_insns is None:
         return "the log does not say how many instructions were processed"
-    return f"{cost.processed_insns:,} instructions processed, {_left(cost)} % of {LIMIT:,} left"
+    return f"{counted(cost.processed_insns, 'instruction')} processed, {_left(cost)} % of {LIMIT:,} left"
 
 
 def _left(cost: Cost) -> str:
-    """Never 100 or 0 where it is not."""
-    left = cost.headroom or 0.0
+    left = cost.headroom_shown or 0.0
     return f"{left:.1f}" if 0.1 <= left < 99.95 or left in (0.0, 100.0) else f"{left:.4f}".rstrip("0")
 
 
@@ -65,7 +65,7 @@ def _states(cost: Cost) -> str:
     peak = "" if cost.peak_states is None else f", {cost.peak_states:,} at the peak"
     limit = cost.max_states_per_insn
     most = "" if limit is None else f", {limit:,} per instruction at most"
-    return f"{cost.total_states:,} states{peak}{most}"
+    return f"{counted(cost.total_states, 'state')}{peak}{most}"
 
 
 def _stack(cost: Cost) -> str:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterator
 from typing import TypeAlias
 
+from ..verifier_log import Log
 from ..verifier_log.count import ROWS
 from .branches import CALL, EXIT, conditional
 
@@ -32,9 +34,18 @@ _FOUND = re.compile(
 # The last group of each that took part in the match: re.Match.lastindex.
 _PLAIN, _JUMP, _COMMENT, _FROM_TO, _SAFE, _LOOP, _CALLEE, _CALLER, _ALONE = 1, 3, 4, 11, 12, 13, 14, 15, 16
 
+_FIRST = 1 << 20  # bytes in which the first line ends, or the listing that begins with it
 _MAY_GOTO = 0xE5  # BPF_JMP | BPF_JCOND, linux/bpf.h
 _GOTO = re.compile(rb"goto pc([+-]\d{1,9})")
 _TO_FUNCTION = b"call pc"
+
+
+def _all(log: Log) -> Iterator[re.Match[bytes]]:
+    """What is found in log: in its first line, which has no line's end before it, and from there on."""
+    first = _FOUND.match(b"\n" + log[:_FIRST])
+    if first:
+        yield first
+    yield from _FOUND.finditer(log, first.end() - 1 if first else 0)
 
 
 class Walk:
@@ -70,11 +81,10 @@ class Walk:
         """How often each jump's other side was left for later, and is left still."""
         return Counter(insn for _, insn, taken in self._waiting if not taken and insn not in self._calls)
 
-    def follow(self, log: bytes, *, comments: bool) -> None:
-        text = b"\n" + log
+    def follow(self, log: Log, *, comments: bool) -> None:
         comment, last = b"", b"0"
         its = self._path[-1][1]
-        for found in _FOUND.finditer(text):
+        for found in _all(log):
             kind = found.lastindex
             if kind in (_PLAIN, _JUMP):
                 last = found[1]
@@ -87,7 +97,7 @@ class Walk:
                 if kind == _JUMP:
                     # Where the verifier cannot tell which way a jump goes it shows what it learned from
                     # it: on the same line, or up to 5.16 or so on the next one (check_cond_jmp_op).
-                    told = b";" in found[3] or text.startswith(b"\n ", found.end())
+                    told = b";" in found[3] or found.string[found.end() : found.end() + 2] == b"\n "
                     self._leaves(int(last), int(found[2], 16), found[3], told=told)
             elif kind == _COMMENT:
                 comment = found[4]

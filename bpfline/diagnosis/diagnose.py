@@ -11,7 +11,7 @@ from bpfline import catalogue, verifier_log
 from bpfline.cost import Cost
 from bpfline.cost import of as cost_of
 from bpfline.program_lines import Place, ProgramLines, shown
-from bpfline.verifier_log import Report
+from bpfline.verifier_log import Log, Report
 from bpfline.verifier_log import events as ev
 from bpfline.verifier_log import report as reports
 from bpfline.verifier_log.events import Event
@@ -23,11 +23,12 @@ from .model import Diagnosis, Step
 from .path import Path, Visit
 
 MOST_BYTES = 64 << 20  # of a log, from its end, in which the path is looked for: 3 seconds
+SOME_BYTES = 1 << 20  # where no path is wanted
 MOST_STEPS = 64  # as many as the kernel's own report has at most
 
 
 def diagnose(
-    log: bytes,
+    log: Log,
     lines: ProgramLines | None = None,
     *,
     program: str = "",
@@ -47,12 +48,14 @@ def diagnose(
     entry = catalogue.match(words, errno)
     if not words and entry is None and not errno:
         return None
-    start = max(0, len(log) - MOST_BYTES)
+    # Where the program is too complex, where the verifier was at last says nothing (hottest.py).
+    most = SOME_BYTES if entry and entry.code in hottest.CODES else MOST_BYTES
+    start = max(0, len(log) - most)
     start = log.find(b"\n", start) + 1 if start else 0
-    cut = log.count(b"\n", 0, start)
+    cut = sum(piece.count(b"\n") for piece in verifier_log.pieces(log, stop=start))
     skipped = before + cut
     seen = _Seen()
-    path = paths.read(seen.watch(verifier_log.read(log[start:])), cut=cut)
+    path = paths.read(seen.watch(verifier_log.read(log, start=start)), cut=cut)
     where = _Where(path, lines)
     message = "\n".join(words)
     finding = messages.find(path, message)
@@ -110,17 +113,18 @@ def _reads(opcode: int) -> bool:
 _END = re.compile(rb"^processed \d{1,9} insns\b[^\n]*\n", re.MULTILINE)
 
 
-def _last_log(text: bytes) -> tuple[int, bytes]:
+def _last_log(text: Log) -> tuple[int, Log]:
     """(lines before it, the last log) of several in a row, each of which ends with its figures."""
     last = text.rfind(b"\nprocessed ")
-    begin = text.rfind(b"\nprocessed ", 0, max(0, last)) + 1
+    begin = text.rfind(b"\nprocessed ", max(0, last - MOST_BYTES), max(0, last)) + 1
     found = _END.match(text, begin)
     if not found or not begin:
         return 0, text
-    return text.count(b"\n", 0, found.end()), text[found.end() :]
+    before = sum(piece.count(b"\n") for piece in verifier_log.pieces(text, stop=found.end()))
+    return before, text[found.end() :]
 
 
-def _whole_lines(words: tuple[str, ...], log: bytes) -> tuple[str, ...]:
+def _whole_lines(words: tuple[str, ...], log: Log) -> tuple[str, ...]:
     """words without the rest of a line within which the log was cut: the log begins with it, it means
     nothing, and the message follows."""
     first, *others = words or ("",)

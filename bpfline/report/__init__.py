@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bpfline_loader.files import write_whole
 
+from .. import watch
 from ..errors import OK, UNABLE, Problem
 from ..project import BUILD, REPORT
 from ..terminal import say
@@ -39,7 +40,9 @@ def write(results: Results, folder: Path, environ: Mapping[str, str] = os.enviro
     status = OK
     for name, module in FORMATS:
         try:
-            write_whole(folder / name, importlib.import_module(f".{module}", __package__).render(results))
+            with watch.doing(f"report: {name}"):
+                made = importlib.import_module(f".{module}", __package__).render(results)
+            write_whole(folder / name, made)
         except Problem as problem:
             say(str(problem))
             status = UNABLE

@@ -4,75 +4,73 @@
 from __future__ import annotations
 
 import base64
-import gzip
 import json
-import mmap
-import os
 import re
+import zlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from bpfline_loader.errors import Problem
 
 from ..program_lines import Place, ProgramLines
+from ..verifier_log import Log, mapped, pieces
+from ..worked import Worked
 
 # Of a longer log the beginning and the end are shown: the end has the refusal and what led to it.
 FIRST_LINES, LAST_LINES = 20_000, 100_000
 # More of a line cannot be read beside a source.
 _LONG = re.compile(rb"([^\n]{4000})[^\n]+")
-_PIECE = 1 << 20
 # All packed logs together. Those after that are cut to their last lines, the worst results being first.
 PACKED_BYTES = 24 << 20
 LAST_LINES_WHEN_FULL = 1_000
 SOURCE_BYTES = 1 << 20  # of a larger file only the lines that became instructions are shown
 
 
-def packed(data: bytes) -> str:
+def packed(data: Iterable[bytes]) -> str:
     """data as text that stands in HTML as it is, and that the page unpacks (DecompressionStream)."""
-    return base64.b64encode(gzip.compress(data, 6, mtime=0)).decode()
+    deflate = zlib.compressobj(6, zlib.DEFLATED, 16 + zlib.MAX_WBITS)  # as gzip, without a time
+    return base64.b64encode(b"".join([*map(deflate.compress, data), deflate.flush()])).decode()
 
 
 def packed_json(value: Any) -> str:
-    return packed(json.dumps(value, separators=(",", ":")).encode())
+    return packed([json.dumps(value, separators=(",", ":")).encode()])
 
 
 @dataclass(frozen=True)
-class Log:
-    """A log as the page has it. lines: how many the whole log has; first: how many stand before the gap;
-    left_out: how many the gap has, 0 for a log that is whole."""
+class Part:
+    """What the page has of a log. lines: how many the whole log has; first: how many stand before the gap;
+    left_out: how many the gap has, 0 for a log that is whole. head: where the gap begins, and tail where it
+    ends, in bytes."""
 
-    text: bytes
     lines: int
     first: int = 0
     left_out: int = 0
+    head: int = 0
+    tail: int = 0
 
 
-def cut(log: bytes | mmap.mmap, first: int, last: int) -> Log:
+def cut(log: Log, first: int, last: int) -> Part:
     """The first and the last lines. Of a file of any size only those are read line by line."""
-    pieces = range(0, len(log), _PIECE)
-    count = sum(log[at : at + _PIECE].count(b"\n") for at in pieces) + (log[-1:] not in (b"", b"\n"))
+    count = sum(piece.count(b"\n") for piece in pieces(log)) + (log[-1:] not in (b"", b"\n"))
     left_out = count - first - last
     if left_out <= 0:
-        return Log(_short(log[:]), count)
+        return Part(count)
     head = 0
     for _ in range(first):
         head = log.find(b"\n", head) + 1
     tail = len(log)
     for _ in range(last):
         tail = log.rfind(b"\n", 0, tail - 1) + 1
-    return Log(_short(log[:head] + log[tail:]), count, first, left_out)
+    return Part(count, first, left_out, head, tail)
 
 
-def _short(text: bytes) -> bytes:
-    return _LONG.sub(rb"\1 ... cut", text)
-
-
-def _cut_file(file: BinaryIO, first: int, last: int) -> Log:
-    if not os.fstat(file.fileno()).st_size:  # nothing that could be mapped
-        return Log(b"", 0)
-    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as log:
-        return cut(log, first, last)
+def text(log: Log, part: Part) -> Iterator[bytes]:
+    """What the page has of log, in pieces."""
+    for start, stop in ((0, part.head), (part.tail, len(log))):
+        for piece in pieces(log, start=start, stop=stop):
+            yield _LONG.sub(rb"\1 ... cut", piece)
 
 
 @dataclass
@@ -81,18 +79,23 @@ class Logs:
 
     packed: int = 0
 
-    def add(self, path: Path) -> tuple[Log, str]:
-        """(the log, packed)."""
-        full = self.packed >= PACKED_BYTES
-        first, last = (0, LAST_LINES_WHEN_FULL) if full else (FIRST_LINES, LAST_LINES)
-        try:
-            with path.open("rb") as file:
-                log = _cut_file(file, first, last)
-        except OSError as error:
-            raise Problem(f"cannot be read: {error.strerror}", where=path) from None
-        text = packed(log.text)
-        self.packed += len(text)
-        return log, text
+    def add(self, path: Path, known: Worked) -> tuple[Part, str]:
+        """(what is shown of the log, packed). known: what was worked out of it before."""
+        if self.packed < PACKED_BYTES:
+            part, shown = known.get("log", tuple[Part, str], lambda: _shown(path, FIRST_LINES, LAST_LINES))
+        else:
+            part, shown = known.get("end", tuple[Part, str], lambda: _shown(path, 0, LAST_LINES_WHEN_FULL))
+        self.packed += len(shown)
+        return part, shown
+
+
+def _shown(path: Path, first: int, last: int) -> tuple[Part, str]:
+    try:
+        log = mapped.of(path)
+    except OSError as error:
+        raise Problem(f"cannot be read: {error.strerror}", where=path) from None
+    part = cut(log, first, last)
+    return part, packed(text(log, part))
 
 
 @dataclass

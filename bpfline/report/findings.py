@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 import os
@@ -24,7 +25,6 @@ NOT_TRIED, REFUSED, BUDGET = "not-tried", "refused", "budget"
 TITLES = {
     NOT_TRIED: "the program could not be tried",
     REFUSED: "the verifier refused the program",
-    failure.NEWLY_REFUSED: "the verifier refuses what it accepted when the baseline was made",
     failure.ACCEPTED: "the verifier accepts a program that was to be refused",
     failure.OTHERWISE: "the verifier refuses the program for another reason than expected",
     BUDGET: "the program costs more than its budget",
@@ -41,7 +41,7 @@ class Finding:
     """One thing that is wrong with one program on one kernel.
 
     rule: a code of the catalogue, or one of TITLES. message: may have several lines. place: None where no
-    file is known. cause: why it is wrong.
+    file is known. cause: why it is wrong. note: what is new about it, which is no part of the fault.
     """
 
     rule: str
@@ -52,6 +52,7 @@ class Finding:
     steps: tuple[Step, ...] = ()
     cause: str = ""
     help: str = ""
+    note: str = ""
 
     @property
     def fingerprint(self) -> str:
@@ -66,7 +67,8 @@ class Finding:
     def headline(self) -> str:
         """The program, and what is wrong with it, in one line."""
         words = "; ".join(self.message.split("\n"))
-        return f"{self.result.name}: {self.title}: {words}" if words else f"{self.result.name}: {self.title}"
+        note = f" ({self.note})" if self.note else ""
+        return ": ".join(filter(None, (self.result.name, self.title, words))) + note
 
 
 def normalised(message: str) -> str:
@@ -85,14 +87,21 @@ def of_result(row: Result) -> Iterator[Finding]:
         yield _finding(NOT_TRIED, verdict.message, row)
     elif verdict.verdict == "refused" and not row.expected:
         if why is None:
-            yield _finding(REFUSED, verdict.message, row)
+            yield dataclasses.replace(_finding(REFUSED, verdict.message, row), note=_newly(row))
         else:
             rule = why.code or REFUSED
             title = why.title if why.code else TITLES[REFUSED]
-            yield Finding(rule, title, why.message, row, row.place, why.steps, why.cause, why.help)
+            steps, cause, help_ = why.steps, why.cause, why.help
+            yield Finding(rule, title, why.message, row, row.place, steps, cause, help_, _newly(row))
     if row.outcome != ERROR:
-        yield from (_finding(each.rule, each.words, row) for each in row.failures)
+        others = (each for each in row.failures if each.rule != failure.NEWLY_REFUSED)
+        yield from (_finding(each.rule, each.words, row) for each in others)
         yield from (_finding(BUDGET, str(each), row) for each in row.broken)
+
+
+def _newly(row: Result) -> str:
+    """That a refusal is a new one, which is no second fault."""
+    return "; ".join(each.words for each in row.failures if each.rule == failure.NEWLY_REFUSED)
 
 
 def _finding(rule: str, message: str, row: Result) -> Finding:

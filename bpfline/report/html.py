@@ -17,8 +17,7 @@ from typing import Any, TypeAlias
 
 from .. import cost, verifier_log
 from ..budget import LIMIT
-from ..program_lines import Place
-from . import findings
+from ..program_lines import Place, ProgramLines
 from .embed import Logs, Sources, packed_json
 from .results import Result, Results
 
@@ -59,7 +58,7 @@ def render(results: Results) -> bytes:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES), undefined=jinja2.StrictUndefined, autoescape=True
     )
-    page = environment.get_template("report.html.j2").render(
+    page = environment.get_template("report.html.j2").generate(
         style=style,
         script=script,
         style_hash=_hash(style),
@@ -68,7 +67,7 @@ def render(results: Results) -> bytes:
         data=json.dumps(data).replace("<", "\\u003c"),
         parts=parts,
     )
-    return page.encode()
+    return b"".join(piece.encode() for piece in page)
 
 
 def _read(name: str) -> str:
@@ -87,13 +86,12 @@ def _program(row: Result, index: int, sources: Sources, logs: Logs, parts: dict[
         "places": sources.add_all(row.lines) if row.lines else [],
         "functions": row.lines.functions if row.lines else [],
         "source": sources.index(row.source) if row.source else None,
-        "findings": [[each.title, each.message] for each in findings.of_result(row) if not each.steps],
         "diagnosis": _diagnosis(row, sources),
         "cost": _cost(row, sources),
         "log": None,
     }
     if row.log is not None:
-        log, parts[f"log-{index}"] = logs.add(row.log)
+        log, parts[f"log-{index}"] = logs.add(row.log, row.worked)
         detail["log"] = {"lines": log.lines, "first": log.first, "left_out": log.left_out,
                          "path": str(row.log)}  # fmt: skip
     parts[f"program-{index}"] = packed_json(detail)
@@ -108,6 +106,7 @@ def _program(row: Result, index: int, sources: Sources, logs: Logs, parts: dict[
         "outcome": row.outcome,
         "expected": row.expected,
         "message": verdict.message,
+        "faults": [*map(str, row.failures), *map(str, row.broken)],
         "note": verdict.note,
         "title": row.diagnosis.title if row.diagnosis else "",
         "code": row.diagnosis.code if row.diagnosis else "",
@@ -147,6 +146,7 @@ def _cost(row: Result, sources: Sources) -> dict[str, Any] | None:
     whether it has them all, and not only the path that was refused."""
     if row.log is None or row.lines is None:
         return None
+    log, its = row.log, row.lines
     lines: Counter[tuple[int, int]] = Counter()
     spots = {f"{place.file}:{place.line}": [sources.add(place), place.line] for _, place in row.lines.places}
     if row.cost is not None:
@@ -155,10 +155,9 @@ def _cost(row: Result, sources: Sources) -> dict[str, Any] | None:
             if each.place.line:
                 lines[sources.add(each.place), each.place.line] += each.insns
     else:
-        with row.log.open("rb") as file:
-            counts = verifier_log.count(file)
-        total = counts.total
-        for insn, times in counts.visits.items():
+        visits = row.worked.get("visits", list[tuple[int, int]], lambda: _visits(log))
+        total = sum(times for _, times in visits)
+        for insn, times in visits:
             if place := row.lines.at(insn):
                 lines[sources.add(place), place.line] += times
     if not total:
@@ -169,10 +168,19 @@ def _cost(row: Result, sources: Sources) -> dict[str, Any] | None:
         "lines": [[*where, times] for where, times in sorted(lines.items())],
         "total": total,
         "every_path": row.cost is not None,
-        "stacks": _folded(cost.stacks(row.log.read_bytes(), row.lines)) if chains else [],
+        "stacks": row.worked.get("stacks", Stacks, lambda: _stacks(log, its)) if chains else [],
         "too_long": [size, cost.CHAINS_UP_TO] if row.cost is not None and not chains else None,
         "spots": spots,
     }
+
+
+def _visits(log: Path) -> list[tuple[int, int]]:
+    """How often each instruction was looked at."""
+    return list(verifier_log.count(verifier_log.mapped.of(log)).visits.items())
+
+
+def _stacks(log: Path, lines: ProgramLines) -> Stacks:
+    return _folded(cost.stacks(verifier_log.mapped.of(log), lines))
 
 
 def _folded(stacks: Stacks) -> Stacks:

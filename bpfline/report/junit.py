@@ -78,7 +78,7 @@ def _case(row: Result, root: Path) -> ET.Element:
 
 
 def _text(finding: Finding, root: Path) -> str:
-    lines = [f"{finding.rule}: {finding.title}", finding.message]
+    lines = [f"{finding.rule}: {finding.title}", finding.message, finding.note]
     if place := finding.place:
         numbers = [str(number) for number in (place.line, place.column) if number]
         lines.append("at " + ":".join([in_repository(place.file, root), *numbers]))

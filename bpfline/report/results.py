@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import functools
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -16,18 +18,22 @@ from bpfline_loader.load import REFUSED
 from bpfline_loader.verdict import Verdict
 from bpfline_loader.verify import kept
 
-from .. import program_lines
-from ..cost import whole_of
+from .. import program_lines, verifier_log, watch, worked
+from ..cost import Cost, whole_of
 from ..cost.project import BESIDE
 from ..program_lines import Place, ProgramLines
 from ..project import Project
+from ..worked import Worked
 
 if TYPE_CHECKING:
     from ..budget import Broken
     from ..compare import Change
-    from ..cost import Cost
     from ..diagnosis import Diagnosis
     from ..failure import Failure
+
+
+_ABOVE = 200  # lines of a source in which a function's name stands above its first instruction
+_SOURCE = 1 << 20  # bytes of a source
 
 # What a result means for a build, best first.
 PASSED, SKIPPED, FAILED, ERROR = "passed", "skipped", "failed", "error"
@@ -41,8 +47,8 @@ class Result:
     program's own function begins. lines: the places of its instructions. log: the file with the verifier's
     log, and its digest: that of verdict, or the fuller one that `doit cost` kept. expected: the settings say
     that it is to be refused. cost: where the verifier spent its work, None where the log does not show all of
-    it. change, broken: as compare.py and budget.py give them, None or () where they were not asked for.
-    failures: what else makes it fail, such as a change.
+    it. worked: what was worked out of that log before. change, broken: as compare.py and budget.py give them,
+    None or () where they were not asked for. failures: what else makes it fail, such as a change.
     """
 
     verdict: Verdict
@@ -55,6 +61,7 @@ class Result:
     diagnosis: Diagnosis | None = None
     expected: bool = False
     cost: Cost | None = None
+    worked: Worked = field(default_factory=Worked, repr=False)
     change: Change | None = None
     broken: tuple[Broken, ...] = ()
     failures: tuple[Failure, ...] = ()
@@ -119,13 +126,14 @@ def of_project(
         own = [verdict for verdict in verdicts if verdict.object == source.object]
         if own:
             bundle = (bundles or {}).get(source.object) or _bundle(source.folder)
-            rows += of_object(
-                own,
-                bundle,
-                source=str(source.path),
-                object_file=source.object_file,
-                fuller=_fuller(own, bundle),
-            )
+            with watch.doing(f"report: {source.object}"):
+                rows += of_object(
+                    own,
+                    bundle,
+                    source=str(source.path),
+                    object_file=source.object_file,
+                    fuller=_fuller(own, bundle),
+                )
     return Results(tuple(rows))
 
 
@@ -161,24 +169,56 @@ def of_object(
     fuller: of verdicts whose log does not show all of the work, those whose log does."""
     programs = {(each.name, each.section): each for each in bundle.programs} if bundle else {}
     rows = []
+    read = functools.cache(lambda file: _text(file) if source is not None else ())
     for verdict in verdicts:
         program = programs.get((verdict.program, verdict.section))
         lines = program_lines.of(program, bundle) if program and bundle else None
-        function = lines.at(0) if lines else None
+        function = declared(lines.at(0), verdict.program, read) if lines else None
         where = source or (function.file if function else None)
-        logged, cost = verdict, _cost(verdict, lines)
-        if cost is None and verdict in fuller:
-            logged, cost = fuller[verdict], _cost(fuller[verdict], lines)
-        log = None if logged.log is None else Path(logged.log)
-        why = _diagnosis(verdict, lines, log or logs.get(verdict), cost, in_project=source is not None)
+        for logged in [verdict, *([fuller[verdict]] if verdict in fuller else [])]:
+            log = None if logged.log is None else Path(logged.log)
+            known = worked.of(logged, lines) if source is not None else Worked()
+            cost = _cost(log, lines, verdict.program, known)
+            if cost is not None:
+                break
+        why = _diagnosis(verdict, lines, log or logs.get(verdict), cost, known, in_project=source is not None)
+        sha256 = logged.log_sha256
         rows.append(
-            Result(verdict, where, object_file, function, lines, log, logged.log_sha256, why, cost=cost)
+            Result(verdict, where, object_file, function, lines, log, sha256, why, cost=cost, worked=known)
         )
     return tuple(rows)
 
 
-def _cost(verdict: Verdict, lines: ProgramLines | None) -> Cost | None:
-    return None if verdict.log is None else whole_of(Path(verdict.log), lines, program=verdict.program)
+def declared(first: Place | None, name: str, read: Callable[[str], Sequence[str]]) -> Place | None:
+    """Where the function is that begins with an instruction at first: line_info has no line for it, but the
+    source has its name above. read: gives the lines of a file."""
+    if first is None or not first.line:
+        return first
+    # `int name(`, or of a macro `int BPF_PROG(name, `
+    pattern = re.compile(rf"^[^/;=]*\b({re.escape(name)})\s*[(,)]")
+    text = read(first.file)
+    for line in range(min(first.line, len(text)), max(0, first.line - _ABOVE), -1):
+        if found := pattern.match(text[line - 1]):
+            column = len(text[line - 1][: found.start(1)].encode()) + 1
+            return Place(first.file, line, column, text[line - 1], first.function)
+    return first
+
+
+def _text(file: str) -> Sequence[str]:
+    """The lines of a source of the project; () for what is none: an object may name any file."""
+    try:
+        path = Path(file).resolve()
+        inside = path.is_relative_to(Path.cwd()) and path.is_file() and path.stat().st_size <= _SOURCE
+        return path.read_text("utf-8", "replace").split("\n") if inside else ()
+    except (OSError, ValueError):  # ValueError: a name that holds a NUL
+        return ()
+
+
+def _cost(log: Path | None, lines: ProgramLines | None, program: str, known: Worked) -> Cost | None:
+    if log is None:
+        return None
+    found = known.get("cost", Cost | None, lambda: whole_of(log, lines, program=program))
+    return found if found and found.whole else None  # `doit cost` keeps others, too
 
 
 def _diagnosis(
@@ -186,20 +226,24 @@ def _diagnosis(
     lines: ProgramLines | None,
     log: Path | bytes | None,
     cost: Cost | None,
+    known: Worked,
     *,
     in_project: bool,
 ) -> Diagnosis | None:
     """Why a program was refused: of its log, or where none was kept of the verifier's last words."""
     if verdict.verdict != REFUSED:
         return None
-    from ..diagnosis import diagnose  # most programs are accepted
+    from ..diagnosis import Diagnosis, diagnose  # most programs are accepted
 
-    try:
-        kept = log.read_bytes() if isinstance(log, Path) else log
-    except OSError as error:
-        raise Problem(f"cannot be read: {error.strerror}", where=log) from None
-    words = kept or verdict.message.replace("; ", "\n").encode()
-    its_object = verdict.object if in_project else ""
-    return diagnose(
-        words, lines, program=verdict.program, errno=verdict.errno, object_name=its_object, cost=cost
-    )
+    def work() -> Diagnosis | None:
+        try:
+            kept = verifier_log.mapped.of(log) if isinstance(log, Path) else log
+        except OSError as error:
+            raise Problem(f"cannot be read: {error.strerror}", where=log) from None
+        words = kept or verdict.message.replace("; ", "\n").encode()
+        its_object = verdict.object if in_project else ""
+        return diagnose(
+            words, lines, program=verdict.program, errno=verdict.errno, object_name=its_object, cost=cost
+        )
+
+    return known.get("diagnosis", Diagnosis | None, work)

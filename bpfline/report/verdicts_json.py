@@ -34,7 +34,7 @@ def to_json(results: Results) -> dict[str, Any]:
 
 
 # The verdict is the row itself; the place of each instruction is in the object.
-_NOT_HERE = ("verdict", "lines")
+_NOT_HERE = ("verdict", "lines", "worked")
 
 
 def _row(row: Result) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from .mapped import Log
 from .pieces import Readable, pieces
 from .reader import comment
 
@@ -58,7 +59,7 @@ class Counts:
         return sum(self.visits.values())
 
 
-def count(data: bytes | Readable) -> Counts:
+def count(data: Log | Readable) -> Counts:
     """Count the instructions of a log, or of a file of one, in bounded memory."""
     visits: Counter[tuple[bytes, bytes, bytes]] = Counter()
     pruned: Counter[tuple[bytes, bytes]] = Counter()

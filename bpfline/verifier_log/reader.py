@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 
 from . import events as ev
 from .events import Event
+from .mapped import Log
 from .pieces import Readable, pieces
 
 # Numbers are short: int() refuses thousands of digits, and no kernel prints them.
@@ -65,19 +66,20 @@ _STACK_ROW = _compiled(r" *<N>: \([0-9a-f]{2}\) ")
 _ORDER = "topo_order["
 
 
-def read(data: bytes | Readable) -> Iterator[Event]:
+def read(data: Log | Readable, *, start: int = 0) -> Iterator[Event]:
     """The events of a log, in its order; no input raises.
 
     data: the log, or a file to read it from in pieces. The log is bare: see unwrap() for libraries' own.
+    start: of a log, where to begin.
     """
     reader = _Reader()
-    for number, raw in enumerate(_lines(data), 1):
+    for number, raw in enumerate(_lines(data, start), 1):
         yield from reader.events(number, raw)
 
 
-def _lines(data: bytes | Readable) -> Iterator[bytes]:
+def _lines(data: Log | Readable, start: int) -> Iterator[bytes]:
     """The lines, each with its end."""
-    for piece in pieces(data):
+    for piece in pieces(data, start=start):
         *whole, last = piece.split(b"\n")
         for line in whole:
             yield line + b"\n"

@@ -13,6 +13,7 @@ from . import events as ev
 from . import kernels
 from . import report as reports
 from .events import Event
+from .mapped import Log
 from .reader import read
 from .report import Report
 
@@ -64,9 +65,9 @@ class Summary:
     kernel: str
 
 
-def summary(data: bytes) -> Summary:
+def summary(data: Log) -> Summary:
     """Sum up a bare log; no input raises."""
-    tail = data if len(data) <= _TAIL else data[data.find(b"\n", len(data) - _TAIL) + 1 :]
+    tail = data[:] if len(data) <= _TAIL else data[data.find(b"\n", len(data) - _TAIL) + 1 :]
     found = list(read(tail))
     end = [event for event in found if isinstance(event, ev.Trailer)]
     lines = [event for event in found if isinstance(event, ev.ReportLine)]

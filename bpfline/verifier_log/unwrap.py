@@ -21,6 +21,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from . import mapped
+from .mapped import Log
+from .pieces import pieces
+
 # Patterns begin with plain text, which is what makes a search through 100 MB fast.
 _BEGIN = re.compile(rb"-- BEGIN (?:PROG LOAD|BTF LOAD|DUMP) LOG -{2,3}\r?\n")
 _END = re.compile(rb"-- END (?:PROG LOAD |BTF LOAD )?LOG -{2,3}")
@@ -41,7 +45,12 @@ _AYA = re.compile(rb"erifier output: ?\n?|verifier_log: (?!VerifierLog\(|\")")
 _AYA_END = re.compile(rb"(?<=\n)processed \d+ insns[^\n]*\n|(?=\n\nCaused by:\n)|\n(?= \})")
 _AYA_QUOTED = re.compile(rb'verifier_log: (?:VerifierLog\()?"((?:[^"\\]+|\\.)*)', re.DOTALL)
 _ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
+
 _ESCAPED = {b"n": b"\n", b"t": b"\t", b"r": b"\r"}
+
+# What each of them has. Most logs have none of it, for nobody wrapped them.
+_WORDS = (b"-- BEGIN ", b"-- END ", _CILIUM, b"erifier output:", b"verifier_log: ")
+_OVERLAP = 256  # bytes: it may lie across two pieces
 
 
 @dataclass(frozen=True)
@@ -52,24 +61,36 @@ class Wrapped:
     many lines the loader left out.
     """
 
-    log: bytes
+    log: Log
     loader: str
     program: str | None = None
     omitted: int = 0
 
 
-def unwrap(data: bytes) -> bytes:
+def unwrap(data: Log) -> Log:
     """The last log in data, for that is the one of the program that failed; data itself if it has none."""
     logs = unwrap_all(data)
     return logs[-1].log if logs else data
 
 
-def unwrap_all(data: bytes) -> list[Wrapped]:
+def unwrap_all(data: Log) -> list[Wrapped]:
     """Every log in data, in its order; none where no known loader's words are found."""
-    return _libbpf(data) or _cilium(data) or _aya(data)
+    return _libbpf(data) or _cilium(data) or _aya(data) if _is_wrapped(data) else []
 
 
-def _libbpf(data: bytes) -> list[Wrapped]:
+def _is_wrapped(data: Log) -> bool:
+    """Whether any of those may be in data: piece by piece, for a mapped file comes into memory as far as it
+    is searched at once."""
+    end = b""
+    for piece in pieces(data):
+        text = end + piece
+        if any(word in text for word in _WORDS) or (b"\t" in text and _CILIUM_LOG.search(text)):
+            return True
+        end = piece[-_OVERLAP:]
+    return False
+
+
+def _libbpf(data: Log) -> list[Wrapped]:
     begins = list(_BEGIN.finditer(data))
     limits = [found.start() for found in begins[1:]] + [len(data)]
     logs = []
@@ -79,36 +100,35 @@ def _libbpf(data: bytes) -> list[Wrapped]:
         indent = _INDENT.match(before)
         logs.append(
             Wrapped(
-                _unindented(_up_to_end(data[found.end() : limit]), indent[0] if indent else b""),
+                _body(data, found.end(), _end(data, found.end(), limit), indent[0] if indent else b""),
                 "libbpf",
                 name[1].decode("utf-8", "replace") if name else None,
             )
         )
     if not begins and _END.search(data):  # cut at its beginning
-        logs.append(Wrapped(_up_to_end(data), "libbpf"))
+        logs.append(Wrapped(_body(data, 0, _end(data, 0, len(data))), "libbpf"))
     return logs
 
 
-def _up_to_end(body: bytes) -> bytes:
-    """Up to "-- END PROG LOAD LOG --" and what libbpf or a paste put before it on its line."""
-    if end := _END.search(body):
-        body = body[: end.start()]
-        last = body.rfind(b"\n") + 1
-        if not body[last:].replace(b"libbpf: ", b"").strip(b" \t>"):
-            body = body[:last]
-    return body
+def _end(data: Log, start: int, limit: int) -> int:
+    """Where "-- END PROG LOAD LOG --" begins, and what libbpf or a paste put before it on its line."""
+    found = _END.search(data, start, limit)
+    if found is None:
+        return limit
+    last = data.rfind(b"\n", start, found.start()) + 1 or start
+    return found.start() if data[last : found.start()].replace(b"libbpf: ", b"").strip(b" \t>") else last
 
 
-def _cilium(data: bytes) -> list[Wrapped]:
+def _cilium(data: Log) -> list[Wrapped]:
     """Programs print both forms, one below the other: the short one counts where it stands alone."""
     logs = list(_cilium_logs(data))
     for at, short in _cilium_shorts(data):
-        if not any(short.log.strip() in log.log for _, log in logs):
+        if not any(log.log.find(short.log[:].strip()) >= 0 for _, log in logs):
             logs.append((at, short))
     return [log for _, log in sorted(logs, key=lambda each: each[0])]
 
 
-def _cilium_logs(data: bytes) -> Iterator[tuple[int, Wrapped]]:
+def _cilium_logs(data: Log) -> Iterator[tuple[int, Wrapped]]:
     """(where its head ends, log) of each that is printed as %+v."""
     end = 0
     for found in _CILIUM_LOG.finditer(data):
@@ -117,13 +137,13 @@ def _cilium_logs(data: bytes) -> Iterator[tuple[int, Wrapped]]:
         head = data[data.rfind(b"\n", 0, found.start()) + 1 : found.start()]
         start = found.start(1)
         stop = _end_of_indented(data, start, found[1])
-        body = _unindented(data[start:stop], found[1])
+        body = _body(data, start, stop, found[1])
         if _CILIUM in head or _STEP.search(body):
             end = stop
             yield start, _without_omissions(body, _cilium_name(head))
 
 
-def _cilium_shorts(data: bytes) -> Iterator[tuple[int, Wrapped]]:
+def _cilium_shorts(data: Log) -> Iterator[tuple[int, Wrapped]]:
     """(where it begins, log) of each that is printed as %v."""
     at = data.find(_CILIUM)
     while at >= 0:
@@ -143,27 +163,36 @@ def _cilium_name(head: bytes) -> str | None:
     return name[1].decode("utf-8", "replace") if name else None
 
 
-def _end_of_indented(data: bytes, end: int, indent: bytes) -> int:
-    while data.startswith(indent, end):
+def _end_of_indented(data: Log, end: int, indent: bytes) -> int:
+    def stands(at: int) -> bool:
+        return data[at : at + len(indent)] == indent
+
+    while stands(end):
         end = (data.find(b"\n", end) + 1) or len(data)
         blank = _BLANK.match(data, end)  # an editor may have taken the tab of an empty line
-        if blank and data.startswith(indent, blank.end()):
+        if blank and stands(blank.end()):
             end = blank.end()
     return end
 
 
-def _without_omissions(body: bytes, name: str | None) -> Wrapped:
+def _without_omissions(body: Log, name: str | None) -> Wrapped:
     omitted = sum(int(found[1]) for found in _CILIUM_OMITTED.finditer(body))
-    return Wrapped(_CILIUM_OMITTED.sub(b"", body), "cilium/ebpf", name, omitted)
+    whole = mapped.spooled(_CILIUM_OMITTED.sub(b"", piece) for piece in pieces(body)) if omitted else body
+    return Wrapped(whole, "cilium/ebpf", name, omitted)
 
 
-def _aya(data: bytes) -> list[Wrapped]:
+def _aya(data: Log) -> list[Wrapped]:
     if found := _AYA.search(data):
         end = _AYA_END.search(data, found.end())
-        return [Wrapped(data[found.end() : end.end() if end else len(data)], "aya")]
+        return [Wrapped(_body(data, found.end(), end.end() if end else len(data)), "aya")]
     if found := _AYA_QUOTED.search(data):
         return [Wrapped(_ESCAPE.sub(lambda escape: _ESCAPED.get(escape[1], escape[1]), found[1]), "aya")]
     return []
+
+
+def _body(data: Log, start: int, stop: int, indent: bytes = b"") -> Log:
+    """A part of data, its lines without the indent."""
+    return mapped.spooled(_unindented(piece, indent) for piece in pieces(data, start=start, stop=stop))
 
 
 def _unindented(body: bytes, indent: bytes) -> bytes:

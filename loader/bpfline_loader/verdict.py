@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,10 +64,12 @@ def to_json(results: Sequence[Verdict]) -> dict[str, Any]:
     return {"schema": SCHEMA, "results": [dict(vars(result)) for result in results]}
 
 
-def encode(results: Sequence[Verdict]) -> bytes:
-    """to_json() as the bytes of a file, a line for each result."""
+def encode(results: Sequence[Verdict], stamps: Mapping[str, Sequence[int]] | None = None) -> bytes:
+    """to_json() as the bytes of a file, a line for each result. stamps: by log_sha256, how the file of that
+    log looks from outside: see verify.py."""
     rows = ",\n  ".join(map(json.dumps, to_json(results)["results"]))
-    return f'{{"schema": {SCHEMA}, "results": [\n  {rows}\n]}}\n'.encode()
+    more = f', "stamps": {json.dumps(stamps)}' if stamps else ""
+    return f'{{"schema": {SCHEMA}, "results": [\n  {rows}\n]{more}}}\n'.encode()
 
 
 def read(path: Path) -> list[Verdict]:
@@ -79,6 +81,15 @@ def read(path: Path) -> list[Verdict]:
         return [_from_json(row) for row in whole["results"]] if whole["schema"] == SCHEMA else []
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return []
+
+
+def read_stamps(path: Path) -> dict[str, Any]:
+    """The stamps in path, as encode() was given them; none where it is missing or damaged."""
+    try:
+        stamps = json.loads(path.read_bytes())["stamps"] if path.is_file() else {}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return {}
+    return stamps if isinstance(stamps, dict) else {}
 
 
 def is_figure(value: Any) -> bool:

@@ -9,10 +9,10 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import Optional, Tuple
+from typing import ContextManager, Optional, Tuple
 
 from . import bundle as bundle_
 from . import hints, kernel, maps, privileges, verdict
@@ -27,6 +27,11 @@ from .object import Object, opened
 from .verdict import Verdict
 
 ERROR = "error"  # the verdict of a program that could not be tried
+
+# Bytes of a log that is hashed only where its stamp has changed: 500 MB of sha256 take 0.3 to 2 seconds, and
+# every `doit verify` asks. We replace logs and never write into them, so another log has another inode, and
+# whoever else writes into one changes its times.
+LONG = 1 << 20
 
 _Judge = Callable[[Program, Verdict, str], Tuple[Verdict, Optional[bytes]]]
 
@@ -51,6 +56,7 @@ def verify(
     beside: str = "",
     heard: Callable[[Verdict, bytes], object] | None = None,
     others: Others | None = None,
+    around: Callable[[str], ContextManager[object]] = nullcontext,
 ) -> list[Verdict]:
     """The running kernel's verdict on each program of bundle, in its order.
 
@@ -58,9 +64,10 @@ def verify(
     folder, or in the bundle's own folder; with neither, heard gets each verdict with its log, and nothing
     is kept. A verdict that stands there for the same program, kernel, loader and mode is taken over
     (cached), unless again. beside: a name; what is kept goes to a folder of that name there, as
-    <beside>.json, and touches no other verdict. others: as for object.opened(). One program's
-    failure does not stop the others, but a map that cannot be made or an extern that cannot be found
-    stops all, as with libbpf. NotKept where a file cannot be written: after all programs were tried.
+    <beside>.json, and touches no other verdict. others: as for object.opened(). around: gives what each
+    program that the kernel is asked about is asked within, by its name. One program's failure does not stop
+    the others, but a map that cannot be made or an extern that cannot be found stops all, as with libbpf.
+    NotKept where a file cannot be written: after all programs were tried.
     """
     bundle, note = _sized(bundle)
     release = os.uname().release
@@ -91,6 +98,7 @@ def verify(
 
     place, file = _place(home, release, beside)
     earlier = {} if again else {(row.program, row.section): row for row in verdict.read(file)}
+    stamps = verdict.read_stamps(file)
     surroundings = _surroundings(bundle.license, mode, kernel.running())
     fingerprints = Fingerprints(bundle)
     results, unkept = [], None
@@ -99,17 +107,18 @@ def verify(
             path = None if mode == "none" else place / name
             key = _key(fingerprints.of(program), surroundings)
             old = earlier.get((program.name, program.section))
-            if old is not None and key and old.key == key and _stands(old, path):
+            if old is not None and key and old.key == key and _stands(old, path, stamps):
                 results.append(_taken_over(old, blank, path))
                 continue
-            row, log = judge(program, dataclasses.replace(blank, key=key), mode)
+            with around(program.name):
+                row, log = judge(program, dataclasses.replace(blank, key=key), mode)
             try:
                 results.append(row if path is None or log is None else _with_log(row, log, path))
             except Problem as problem:
                 unkept = problem
                 results.append(dataclasses.replace(row, key=""))  # not to be taken over
     try:
-        write_whole(file, verdict.encode(results))
+        write_whole(file, verdict.encode(results, _stamps(results)))
     except Problem as problem:
         if not all(row.cached for row in results):  # what stands there says the same
             unkept = problem
@@ -132,6 +141,7 @@ def kept(bundle: Bundle, *, beside: str = "") -> list[Verdict | None]:
     earlier = {(row.program, row.section): row for row in verdict.read(file)}
     if not earlier:
         return [None] * len(bundle.programs)
+    stamps = verdict.read_stamps(file)
     surroundings = [_surroundings(bundle.license, mode, running) for mode in MODES]
     fingerprints = Fingerprints(bundle)
     found: list[Verdict | None] = []
@@ -139,7 +149,7 @@ def kept(bundle: Bundle, *, beside: str = "") -> list[Verdict | None]:
         row = earlier.get((program.name, program.section))
         path = None if row is None or row.log is None else place / name
         keys = {_key(fingerprints.of(program), each) for each in surroundings} - {""}
-        stands = row is not None and row.key in keys and _stands(row, path)
+        stands = row is not None and row.key in keys and _stands(row, path, stamps)
         found.append(dataclasses.replace(row, cached=True, log=_shown(path)) if row and stands else None)
     return found
 
@@ -221,15 +231,40 @@ def _row(attempt: Attempt, blank: Verdict) -> Verdict:
     )
 
 
-def _stands(old: Verdict, path: Path | None) -> bool:
+def _stands(old: Verdict, path: Path | None, stamps: Mapping[str, object]) -> bool:
     """Whether an earlier verdict was the kernel's, and its log is still what it was."""
     # A file that was edited by hand must at least not contradict itself.
     if old.verdict not in (ACCEPTED, REFUSED) or (old.verdict == ACCEPTED) == bool(old.errno or old.message):
         return False
     try:
-        return path is None or _sha256(path.read_bytes()) == old.log_sha256
+        if path is None:
+            return True
+        stamp = _stamp(path)
+        return (stamp is not None and stamps.get(str(old.log_sha256)) == stamp) or (
+            _sha256_of(path) == old.log_sha256
+        )
     except OSError:
         return False
+
+
+def _stamp(path: Path) -> list[int] | None:
+    """How a long log looks from outside; None for one that is soon hashed."""
+    status = path.stat()
+    if status.st_size < LONG:
+        return None
+    return [status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns]
+
+
+def _stamps(results: Sequence[Verdict]) -> dict[str, list[int]]:
+    """Those of the logs of results."""
+    found = {}
+    for row in results:
+        if row.log is not None and row.log_sha256 is not None:
+            with suppress(OSError):
+                stamp = _stamp(Path(row.log))
+                if stamp is not None:
+                    found[row.log_sha256] = stamp
+    return found
 
 
 def _taken_over(old: Verdict, blank: Verdict, path: Path | None) -> Verdict:
@@ -261,8 +296,8 @@ def log_names(programs: Sequence[Program]) -> list[str]:
 def _remove_others(place: Path, results: Sequence[Verdict]) -> None:
     """Logs of programs that are gone, or for which none was asked."""
     kept = {Path(result.log).name for result in results if result.log}
-    for path in place.glob("*.log"):
-        if path.name not in kept:
+    for path in (*place.glob("*.log"), *place.glob("*.log.json")):  # the latter is of the build side
+        if path.name.removesuffix(".json") not in kept:
             try:
                 path.unlink()
             except OSError as error:
@@ -287,6 +322,15 @@ def _surroundings(license: str, mode: str, running: kernel.Kernel) -> str:  # no
 
 def _key(fingerprint: str | None, surroundings: str) -> str:
     return _sha256(f"{fingerprint}\0{surroundings}".encode()) if fingerprint else ""
+
+
+def _sha256_of(path: Path) -> str:
+    """A log may have hundreds of megabytes."""
+    whole = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            whole.update(chunk)
+    return whole.hexdigest()
 
 
 def _sha256(data: bytes) -> str:

@@ -68,6 +68,11 @@ const encoded = (id) => id.split("/").map(encodeURIComponent).join("/");
 
 const VERDICT_CLASS = { passed: "good", failed: "bad", error: "bad", skipped: "dim" };
 
+/** The words of a fault, which follow a program's name elsewhere. */
+function sentence(words) {
+  return words.replace(/^(is|grew) /, "It $1 ");
+}
+
 function verdictBadge(program) {
   const words = program.expected && program.verdict === "refused" ? "refused, as expected" : program.verdict;
   const odd = program.outcome === "failed" && program.verdict === "accepted";

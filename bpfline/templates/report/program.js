@@ -26,7 +26,7 @@ class ProgramView {
       el("p", { class: "back" }, el("a", { href: "#" }, "← All programs")),
       el("h1", { tabindex: "-1" }, visible(program.name), " ", verdictBadge(program)),
       this.facts(),
-      detail.findings.filter(([, message]) => message && message !== detail.diagnosis?.message).map(([title, message]) => el("p", { class: "notice" }, el("strong", {}, visible(title)), ": ", visible(message))),
+      program.faults.map((words) => el("p", { class: "notice fault" }, visible(sentence(words)))),
       !why && program.message ? el("p", { class: "notice" }, visible(program.message)) : null,
       program.note ? el("p", { class: "notice" }, visible(program.note)) : null,
       why, accepted ? cost : null, this.workspace(), accepted ? null : cost);
@@ -42,7 +42,7 @@ class ProgramView {
       ["stack", f.stack_depth === null ? null : `${number(f.stack_depth)} bytes`],
       ["size", f.xlated_bytes === null ? null : `${number(f.xlated_bytes)} bytes, ${number(f.jited_bytes)} jited`],
       ["verified in", f.verification_usec === null ? null : `${number(f.verification_usec)} µs`],
-      ["built by", [f.clang, f.mcpu].filter(Boolean).map(visible).join(", ")], ["tag", f.tag],
+      ["built by", [f.clang && `clang ${f.clang}`, f.mcpu && `-mcpu=${f.mcpu}`].filter(Boolean).map(visible).join(" ")], ["tag", f.tag],
       ["since the baseline", program.change ? changeText(program.change) || "same" : null],
     ];
     return el("dl", { class: "facts" }, pairs.filter((pair) => pair[1]).map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))));

@@ -40,6 +40,13 @@ function changeCell(program) {
   return words ? el("span", { class: worse ? "worse" : changed(program) < 0 ? "better" : "" }, words) : el("span", { class: "dim" }, "same");
 }
 
+/** What stands below a program's name: why it fails, else which section it is of. */
+function reason(program) {
+  if (program.verdict === "accepted" && program.faults.length) return program.faults.join("; ");
+  if (program.title) return `${program.code} ${program.title}`.trim();
+  return program.message || program.section;
+}
+
 const OUTCOMES = { failed: "failed", error: "not tried", skipped: "not supported", passed: "passed" };
 
 class TableView {
@@ -96,7 +103,7 @@ class TableView {
     const way = this.sort.down ? -1 : 1;
     return PROGRAMS.filter((program) => !this.outcome || program.outcome === this.outcome)
       .filter((program) => {
-        const text = [program.name, program.section, program.type, program.kernel, program.verdict, program.errno, program.code, program.title, program.message].join(" ").toLowerCase();
+        const text = [program.name, program.section, program.type, program.kernel, program.verdict, program.errno, program.code, program.title, program.message, ...program.faults].join(" ").toLowerCase();
         return words.every((word) => text.includes(word));
       })
       .sort((a, b) => (key(a) < key(b) ? -way : key(a) > key(b) ? way : a.index - b.index));
@@ -113,7 +120,7 @@ class TableView {
     this.body.replaceChildren(...rows.map((program) => el("tr", { "data-id": program.id, class: program.outcome, onclick: (event) => {
       if (!event.target.closest("a") && !String(getSelection())) location.hash = encoded(program.id);
     } }, this.columns.map(([name, , cell, className]) => el(name === "program" ? "th" : "td", name === "program" ? { scope: "row", class: className } : { class: className },
-      cell(program), name === "program" ? el("span", { class: "under" }, program.title ? `${program.code} ${visible(program.title)}`.trim() : visible(program.message || program.section)) : null)))));
+      cell(program), name === "program" ? el("span", { class: program.outcome === "failed" && program.verdict === "accepted" ? "under bad" : "under" }, visible(reason(program))) : null)))));
     this.count.textContent = rows.length === PROGRAMS.length ? "" : `${number(rows.length)} of ${number(PROGRAMS.length)} programs`;
   }
 
