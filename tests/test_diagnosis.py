@@ -146,6 +146,13 @@ def test_a_source_line_of_a_megabyte_is_cut_at_once() -> None:
     assert max(map(len, text.splitlines())) <= 100
 
 
+def test_what_the_loader_says_is_used_where_the_log_says_nothing() -> None:
+    """Up to 6.1 the kernel answers E2BIG without a word where a program uses more than 64 maps."""
+    log = b"verification time 9 usec\nprocessed 0 insns (limit 1000000) max_states_per_insn 0\n"
+    found = diagnose(log, errno="E2BIG", said="E2BIG: the program uses 65 maps, and the kernel takes 64")
+    assert found and found.code == "BPF092" and "65 maps" in found.message
+
+
 def test_colours_change_nothing_but_colours() -> None:
     for log in REFUSED:
         found = diagnose(log.data, golden_diagnoses.lines_of(log.program))

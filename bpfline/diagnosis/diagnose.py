@@ -33,18 +33,20 @@ def diagnose(
     *,
     program: str = "",
     errno: str | None = None,
+    said: str = "",
     object_name: str = "",
     cost: Cost | None = None,
 ) -> Diagnosis | None:
     """Why the program that log tells of was refused; None where it tells of no refusal.
 
     log: of any kernel and any level, bare (verifier_log.unwrap). lines: the places of the program's
-    instructions; without, the log's own comments have to do. errno: its name ("EACCES"), for where the
-    log says nothing. object_name: in a project, for `doit cost --prog`. cost: of the same log, if known.
+    instructions; without, the log's own comments have to do. errno, said: its name ("EACCES") and what
+    the loader says, for where the log says nothing. object_name: in a project, for `doit cost --prog`.
+    cost: of the same log, if known.
     """
     before, log = _last_log(log)
     summary = verifier_log.summary(log)
-    words = _whole_lines(summary.messages, log)
+    words = _whole_lines(summary.messages, log) or ((said,) if said else ())
     entry = catalogue.match(words, errno)
     if not words and entry is None and not errno:
         return None
@@ -62,7 +64,7 @@ def diagnose(
     last = path.visits[-1] if path.visits else None
     insn = finding.insn if finding.insn is not None else last.idx if last else None
     lacking = missing(last.text if last else "", words, insn, seen.relocations, lines)
-    said = _decisive(entry, words)
+    decisive = _decisive(entry, words)
     steps = tuple(
         Step(where.of_visit(visit), mark.text, mark.kind, visit.idx, visit.line + skipped)
         for mark in finding.marks[-MOST_STEPS:]
@@ -75,13 +77,13 @@ def diagnose(
         program=program or (lines.name if lines else ""),
         place=where.of_insn(0 if insn is None else insn),
         insn=insn,
-        label=lacking or finding.label or (said if entry else ""),
+        label=lacking or finding.label or (decisive if entry else ""),
         steps=steps,
         cause=finding.cause or (entry.cause if entry else ""),
         help=_at_least(finding.help, insn, lines) or (entry.remedy if entry else ""),
         fault=finding.fault or (entry.fault if entry else ""),
         kernel=summary.kernel,
-        line=seen.lines[said] + skipped if said in seen.lines else None,
+        line=seen.lines[decisive] + skipped if decisive in seen.lines else None,
     )
     if found.code in hottest.CODES:
         found = hottest.of(found, cost or cost_of(log, lines), lines, object_name)

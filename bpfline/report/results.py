@@ -243,7 +243,13 @@ def _diagnosis(
         words = kept or verdict.message.replace("; ", "\n").encode()
         its_object = verdict.object if in_project else ""
         return diagnose(
-            words, lines, program=verdict.program, errno=verdict.errno, object_name=its_object, cost=cost
+            words,
+            lines,
+            program=verdict.program,
+            errno=verdict.errno,
+            said=verdict.message,
+            object_name=its_object,
+            cost=cost,
         )
 
     return known.get("diagnosis", Diagnosis | None, work)

@@ -98,7 +98,7 @@ def verify(
 
     place, file = _place(home, release, beside)
     earlier = {} if again else {(row.program, row.section): row for row in verdict.read(file)}
-    stamps = verdict.read_stamps(file)
+    stamps = {} if again else verdict.read_stamps(file)
     surroundings = _surroundings(bundle.license, mode, kernel.running())
     fingerprints = Fingerprints(bundle)
     results, unkept = [], None
