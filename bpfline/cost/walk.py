@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 from ..verifier_log import Log
 from ..verifier_log.count import ROWS
+from ..verifier_log.mapped import let_go
 from .branches import CALL, EXIT, conditional
 
 Chain: TypeAlias = tuple[int, ...]  # the call instructions that lead to a function
@@ -40,12 +41,21 @@ _GOTO = re.compile(rb"goto pc([+-]\d{1,9})")
 _TO_FUNCTION = b"call pc"
 
 
+_GIVEN_BACK = 16 << 20  # bytes of a mapped log that are looked at before their memory is given back
+
+
 def _all(log: Log) -> Iterator[re.Match[bytes]]:
     """What is found in log: in its first line, which has no line's end before it, and from there on."""
     first = _FOUND.match(b"\n" + log[:_FIRST])
     if first:
         yield first
-    yield from _FOUND.finditer(log, first.end() - 1 if first else 0)
+    enough = _GIVEN_BACK
+    for found in _FOUND.finditer(log, first.end() - 1 if first else 0):
+        yield found
+        if found.end() > enough:
+            enough += _GIVEN_BACK
+            if not isinstance(log, bytes):
+                let_go(log)
 
 
 class Walk:
