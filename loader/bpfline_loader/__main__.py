@@ -78,18 +78,19 @@ def _run(given: argparse.Namespace) -> int:
 def _verify(given: argparse.Namespace) -> int:
     import json
 
-    from . import table, verdict, workers
+    from . import kernel, table, verdict, workers
     from .verify import NotKept, verify
 
     def judge(index: int) -> tuple[list[verdict.Verdict], str, int]:
         try:
-            return verify(bundle.read(given.bundles[index]), mode=given.log, again=given.again), "", errors.OK
+            read = bundle.read(given.bundles[index])
+            return verify(read, mode=given.log, again=given.again, running=running), "", errors.OK
         except NotKept as problem:
             return problem.results, str(problem), problem.status
         except Problem as problem:
             return [], str(problem), problem.status
 
-    status = errors.OK
+    status, running = errors.OK, kernel.running()
     numbers = list(range(len(given.bundles)))
     found = dict(workers.each(judge, numbers, workers.count(len(numbers))))
     verdicts: list[verdict.Verdict] = []

@@ -203,7 +203,7 @@ class Btf:
 
     def _search(self, name: bytes, kind: int) -> Iterator[int]:
         if not self._names:
-            self._names = array("I", [self.words[start] for start in self._starts]).tobytes()
+            self._names = array("I", map(self.words.__getitem__, self._starts)).tobytes()
         for offset in self._string_offsets(name):
             key = struct.pack("=I", offset)
             at = self._names.find(key)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 
 from .errors import Problem
@@ -18,7 +17,10 @@ def write_whole(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=path.parent)
+        # As tempfile.mkstemp(), whose import takes 4 ms and whose call five times as long.
+        name = f"{path.parent}/.{os.urandom(8).hex()}.tmp"
+        handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        temporary = name
         with os.fdopen(handle, "wb") as file:
             file.write(data)
         os.chmod(temporary, mode)  # noqa: PTH101 - the name is a string here

@@ -57,6 +57,7 @@ def verify(
     heard: Callable[[Verdict, bytes], object] | None = None,
     others: Others | None = None,
     around: Callable[[str], ContextManager[object]] = nullcontext,
+    running: kernel.Kernel | None = None,
 ) -> list[Verdict]:
     """The running kernel's verdict on each program of bundle, in its order.
 
@@ -65,9 +66,10 @@ def verify(
     is kept. A verdict that stands there for the same program, kernel, loader and mode is taken over
     (cached), unless again. beside: a name; what is kept goes to a folder of that name there, as
     <beside>.json, and touches no other verdict. others: as for object.opened(). around: gives what each
-    program that the kernel is asked about is asked within, by its name. One program's failure does not stop
-    the others, but a map that cannot be made or an extern that cannot be found stops all, as with libbpf.
-    NotKept where a file cannot be written: after all programs were tried.
+    program that the kernel is asked about is asked within, by its name. running: kernel.running(), for who
+    asks of many bundles. One program's failure does not stop the others, but a map that cannot be made or an
+    extern that cannot be found stops all, as with libbpf. NotKept where a file cannot be written: after all
+    programs were tried.
     """
     bundle, note = _sized(bundle)
     release = os.uname().release
@@ -99,7 +101,7 @@ def verify(
     place, file = _place(home, release, beside)
     earlier = {} if again else {(row.program, row.section): row for row in verdict.read(file)}
     stamps = {} if again else verdict.read_stamps(file)
-    surroundings = _surroundings(bundle.license, mode, kernel.running())
+    surroundings = _surroundings(bundle.license, mode, running or kernel.running())
     fingerprints = Fingerprints(bundle)
     results, unkept = [], None
     with _judging(bundle, others) as judge:
