@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from bpfline_loader.load import ACCEPTED
 from bpfline_loader.verdict import Verdict
 
-from .settings import BudgetSettings, ProgramSettings, Settings
+from .settings import BudgetSettings, Settings
 
 # BPF_COMPLEXITY_LIMIT_INSNS (linux/bpf.h): the instructions that the verifier processes at most, commit
 # c04c0d2b968a (in v5.2).
@@ -66,7 +66,7 @@ def _limits(verdict: Verdict, settings: Settings) -> list[tuple[str, str, float]
     """(key, setting, limit) of each budget of an accepted program: its own, else the project's."""
     if verdict.verdict != ACCEPTED:
         return []
-    own = settings.program.get(name(verdict), ProgramSettings()).budget
+    own = settings.of_program(name(verdict)).budget
     found = []
     for key in (field.name for field in dataclasses.fields(BudgetSettings)):
         if (limit := getattr(own, key)) is not None:

@@ -35,11 +35,9 @@ from doit.cmd_base import CmdOption, DoitCmdBase, check_tasks_exist
 from doit.cmdparse import CmdParse, CmdParseError
 from doit.exceptions import InvalidCommand, InvalidDodoFile, InvalidTask
 
-from bpfline_loader import privileges
-from bpfline_loader.files import write_whole
 from bpfline_loader.started import ends_as_interrupt, replace_closed_streams
 
-from . import compile, task_options  # noqa: A004
+from . import build_folder, compile, task_options  # noqa: A004
 from .errors import CLOSED_PIPE, INTERRUPTED, OK, REFUSED, UNABLE, USAGE, Problem, SettingsError
 from .lock import project_lock
 from .process import stop_all
@@ -48,8 +46,6 @@ from .project import BUILD, Project, Source
 from .settings import near
 from .sweep import sweep
 from .terminal import say
-
-_GITIGNORE = ".gitignore"
 
 
 class _InProject(DoitCmdBase):
@@ -74,7 +70,7 @@ class _InProject(DoitCmdBase):
         return super().execute(params, args)
 
     def _in(self, pipeline: Any, params: Any, args: list[str]) -> Any:
-        _prepare(pipeline.project.root)
+        build_folder.prepare(pipeline.project.root)
         try:
             return self.ours(pipeline, params, args)
         except InvalidCommand as error:
@@ -143,7 +139,7 @@ class Clean(_InProject, cmd_clean.Clean):
             if args or params["cleanall"]:
                 return super().ours(pipeline, params, args)
             for path in sorted((pipeline.project.root / BUILD).iterdir()):
-                if path.name != _GITIGNORE:
+                if path.name != build_folder.GITIGNORE:
                     self._remove(path, params["dryrun"])
         return OK
 
@@ -412,56 +408,6 @@ def _check_mode(mode: str) -> None:
 
 def _locked(project: Project) -> Any:
     return project_lock(project.root, lambda holder: say(f"waiting for {holder}, which builds here"))
-
-
-def _prepare(root: Path) -> None:
-    """Make build/ where there is none, and lower this process from root to whom the project belongs; where
-    that is root, to whom build/ belongs, which is made for the user who called sudo."""
-    build = root / BUILD
-    if build.is_symlink():
-        raise Problem(
-            "is a symbolic link, and what stands in it is removed and made anew",
-            where=build,
-            help="a folder must stand there: the link may lead anywhere",
-        )
-    made = not build.is_dir()
-    if made:
-        build.mkdir(exist_ok=True)
-    if os.geteuid() == 0:
-        owner = root.stat()
-        if made:
-            sudo = [os.environ.get(name, "") for name in ("SUDO_UID", "SUDO_GID")]
-            if owner.st_uid == 0 and all(map(str.isdecimal, sudo)):
-                os.chown(build, *map(int, sudo), follow_symlinks=False)
-            else:
-                os.chown(build, owner.st_uid, owner.st_gid, follow_symlinks=False)
-        # What the settings name is run as the user who may write them.
-        _lower(owner if owner.st_uid != 0 else build.lstat(), build)
-    if made:
-        # Another build that starts now may take build/, or this very file, away: it makes both again.
-        with suppress(Problem):
-            write_whole(build / _GITIGNORE, b"*\n!.gitignore\n")
-
-
-def _lower(owner: os.stat_result, build: Path) -> None:
-    if owner.st_uid == 0:
-        return
-    privileges.lower(owner.st_uid, owner.st_gid)
-    unreadable = [
-        file for file in (__file__, os.__file__) if not os.access(file, os.R_OK, effective_ids=True)
-    ]
-    if unreadable:
-        raise Problem(
-            "cannot be read by the user whom the project belongs to, as whom this works",
-            where=Path(unreadable[0]).parent,
-            help="install bpfline where that user can read it, or run it as that user",
-        )
-    if not os.access(build, os.R_OK | os.W_OK | os.X_OK, effective_ids=True):
-        raise Problem(
-            "cannot be written by the user whom the project belongs to, as whom this works",
-            where=build,
-            help=f"remove it (sudo rm -r {BUILD}), or give it to that user",
-        )
 
 
 def _guarded(command: Callable[[], Any]) -> Any:

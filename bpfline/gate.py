@@ -99,7 +99,7 @@ def judge(
     """Judge verdicts. objects: all that the project has."""
     rows = []
     for each in verdicts:
-        its = settings.program.get(budget.name(each), ProgramSettings())
+        its = settings.of_program(budget.name(each))
         change = since.of.get(each)
         failures = (*_unexpected(each, its), *_since(each, its, change, settings.baseline))
         # Of a program that was to be refused, that it is accepted is all that is wrong.
@@ -171,7 +171,7 @@ def code_of(each: Verdict) -> str:
 
 def _not_checked(verdicts: Sequence[Verdict], settings: Settings) -> Iterator[str]:
     for each in verdicts:
-        if settings.program.get(budget.name(each), ProgramSettings()).expect == REFUSED:
+        if settings.of_program(budget.name(each)).expect == REFUSED:
             continue
         for figure in budget.unknown(each, settings):
             name = printable(budget.name(each))

@@ -13,7 +13,6 @@ from bpfline_loader.load import REFUSED as TO_BE_REFUSED
 from . import set_option
 from .errors import REFUSED, SettingsError, printable
 from .project import Project, warnings_of_programs
-from .settings import ProgramSettings
 from .terminal import say
 
 if TYPE_CHECKING:
@@ -58,10 +57,7 @@ def run(
 def _wanted(bundle: Bundle, project: Project) -> Bundle:
     def as_set(program: Program) -> Program:
         name = f"{bundle.object}/{program.name}"
-        if (
-            project.settings.program.get(name, ProgramSettings()).expect != TO_BE_REFUSED
-            or not program.autoload
-        ):
+        if project.settings.of_program(name).expect != TO_BE_REFUSED or not program.autoload:
             return program
         say(f'{printable(name)}: note: is to be refused (expect = "refused"), and is not loaded')
         return dataclasses.replace(program, autoload=False)

@@ -158,6 +158,10 @@ class Settings:
     baseline: BaselineSettings = _setting("growth over the baseline", default_factory=BaselineSettings)  # noqa: RUF009
     program: Mapping[str, ProgramSettings] = _setting("tables of single programs", default_factory=dict)
 
+    def of_program(self, name: str) -> ProgramSettings:
+        """The table of OBJECT/PROGRAM, the defaults where it has none."""
+        return self.program.get(name, ProgramSettings())
+
 
 def read(root: Path) -> Settings:
     """The settings of the project at root; the defaults where its pyproject.toml has none."""

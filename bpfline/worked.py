@@ -23,8 +23,9 @@ from typing import Any, TypeVar
 
 from bpfline_loader.errors import Problem
 from bpfline_loader.files import write_whole
+from bpfline_loader.saved import LONG
 from bpfline_loader.verdict import Verdict
-from bpfline_loader.verify import LONG, loader_digest
+from bpfline_loader.verify import loader_digest
 
 from .inputs import digest_of
 from .program_lines import ProgramLines

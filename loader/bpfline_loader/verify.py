@@ -8,30 +8,24 @@ import functools
 import hashlib
 import json
 import os
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import ContextManager, Optional, Tuple
 
 from . import bundle as bundle_
-from . import hints, kernel, maps, privileges, verdict
+from . import hints, kernel, maps, privileges, saved, verdict
 from .attach_target import Others
 from .bundle import Bundle, Program
 from .errors import KernelError, Lacking, Problem
 from .files import write_whole
 from .fingerprint import Fingerprints
-from .load import ACCEPTED, REFUSED, Attempt, unsupported
+from .load import Attempt, unsupported
 from .log import MODES
 from .object import Object, opened
 from .verdict import Verdict
 
 ERROR = "error"  # the verdict of a program that could not be tried
-
-# Bytes of a log that is hashed only where its stamp has changed: 500 MB of sha256 take 0.3 to 2 seconds, and
-# every `doit verify` asks. We replace logs and never write into them, so another log has another inode, and
-# whoever else writes into one changes its times.
-LONG = 1 << 20
 
 _Judge = Callable[[Program, Verdict, str], Tuple[Verdict, Optional[bytes]]]
 
@@ -42,9 +36,6 @@ class NotKept(Problem):
     def __init__(self, problem: Problem, results: list[Verdict]):
         super().__init__(problem.what, where=problem.where, help=problem.help, status=problem.status)
         self.results = results
-
-
-_SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.]{0,99}")
 
 
 def verify(
@@ -98,35 +89,35 @@ def verify(
                     heard(row, log)
         return rows
 
-    place, file = _place(home, release, beside)
+    place, file = saved.place(home, release, beside)
     earlier = {} if again else {(row.program, row.section): row for row in verdict.read(file)}
     stamps = {} if again else verdict.read_stamps(file)
     surroundings = _surroundings(bundle.license, mode, running or kernel.running())
     fingerprints = Fingerprints(bundle)
     results, unkept = [], None
     with _judging(bundle, others) as judge:
-        for program, blank, name in zip(bundle.programs, blanks, log_names(bundle.programs)):  # noqa: B905
+        for program, blank, name in zip(bundle.programs, blanks, saved.log_names(bundle.programs)):  # noqa: B905
             path = None if mode == "none" else place / name
             key = _key(fingerprints.of(program), surroundings)
             old = earlier.get((program.name, program.section))
-            if old is not None and key and old.key == key and _stands(old, path, stamps):
-                results.append(_taken_over(old, blank, path))
+            if old is not None and key and old.key == key and saved.stands(old, path, stamps):
+                results.append(saved.taken_over(old, blank, path))
                 continue
             with around(program.name):
                 row, log = judge(program, dataclasses.replace(blank, key=key), mode)
             try:
-                results.append(row if path is None or log is None else _with_log(row, log, path))
+                results.append(row if path is None or log is None else saved.with_log(row, log, path))
             except Problem as problem:
                 unkept = problem
                 results.append(dataclasses.replace(row, key=""))  # not to be taken over
     try:
-        write_whole(file, verdict.encode(results, _stamps(results)))
+        write_whole(file, verdict.encode(results, saved.stamps(results)))
     except Problem as problem:
         if not all(row.cached for row in results):  # what stands there says the same
             unkept = problem
     else:
         if unkept is None:
-            _remove_others(place, results)
+            saved.remove_others(place, results)
     if unkept is not None:
         raise NotKept(unkept, results)
     return results
@@ -139,7 +130,7 @@ def kept(bundle: Bundle, *, beside: str = "") -> list[Verdict | None]:
     if bundle.folder is None:
         return [None] * len(bundle.programs)
     running = kernel.running()
-    place, file = _place(bundle.folder, running.release, beside)
+    place, file = saved.place(bundle.folder, running.release, beside)
     earlier = {(row.program, row.section): row for row in verdict.read(file)}
     if not earlier:
         return [None] * len(bundle.programs)
@@ -147,19 +138,14 @@ def kept(bundle: Bundle, *, beside: str = "") -> list[Verdict | None]:
     surroundings = [_surroundings(bundle.license, mode, running) for mode in MODES]
     fingerprints = Fingerprints(bundle)
     found: list[Verdict | None] = []
-    for program, name in zip(bundle.programs, log_names(bundle.programs)):  # noqa: B905
+    for program, name in zip(bundle.programs, saved.log_names(bundle.programs)):  # noqa: B905
         row = earlier.get((program.name, program.section))
         path = None if row is None or row.log is None else place / name
-        keys = {_key(fingerprints.of(program), each) for each in surroundings} - {""}
-        stands = row is not None and row.key in keys and _stands(row, path, stamps)
-        found.append(dataclasses.replace(row, cached=True, log=_shown(path)) if row and stands else None)
+        fingerprint = fingerprints.of(program)
+        keys = {_key(fingerprint, each) for each in surroundings} - {""}
+        stands = row is not None and row.key in keys and saved.stands(row, path, stamps)
+        found.append(dataclasses.replace(row, cached=True, log=saved.shown(path)) if row and stands else None)
     return found
-
-
-def _place(home: Path, release: str, beside: str) -> tuple[Path, Path]:
-    """The folder of logs, and the file of verdicts in it."""
-    place = home / "verifier" / release / beside
-    return place, place / (f"{beside}.json" if beside else verdict.FILE)
 
 
 @contextmanager
@@ -212,12 +198,6 @@ def _sized(bundle: Bundle) -> tuple[Bundle, str]:
     return dataclasses.replace(bundle, maps=sized), note
 
 
-def _with_log(row: Verdict, log: bytes, path: Path) -> Verdict:
-    """row, and its log in the file path."""
-    write_whole(path, log)
-    return dataclasses.replace(row, log=_shown(path), log_sha256=_sha256(log))
-
-
 def _row(attempt: Attempt, blank: Verdict) -> Verdict:
     info = attempt.info
     return dataclasses.replace(
@@ -233,87 +213,6 @@ def _row(attempt: Attempt, blank: Verdict) -> Verdict:
     )
 
 
-def _stands(old: Verdict, path: Path | None, stamps: Mapping[str, object]) -> bool:
-    """Whether an earlier verdict was the kernel's, and its log is still what it was."""
-    # A file that was edited by hand must at least not contradict itself.
-    if old.verdict not in (ACCEPTED, REFUSED) or (old.verdict == ACCEPTED) == bool(old.errno or old.message):
-        return False
-    try:
-        if path is None:
-            return True
-        stamp = _stamp(path)
-        return (stamp is not None and stamps.get(str(old.log_sha256)) == stamp) or (
-            _sha256_of(path) == old.log_sha256
-        )
-    except OSError:
-        return False
-
-
-def _stamp(path: Path) -> list[int] | None:
-    """How a long log looks from outside; None for one that is soon hashed."""
-    status = path.stat()
-    if status.st_size < LONG:
-        return None
-    return [status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns]
-
-
-def _stamps(results: Sequence[Verdict]) -> dict[str, list[int]]:
-    """Those of the logs of results."""
-    found = {}
-    for row in results:
-        if row.log is not None and row.log_sha256 is not None:
-            with suppress(OSError):
-                stamp = _stamp(Path(row.log))
-                if stamp is not None:
-                    found[row.log_sha256] = stamp
-    return found
-
-
-def _taken_over(old: Verdict, blank: Verdict, path: Path | None) -> Verdict:
-    # Who built the same instructions, and from where we look at the log, may have changed.
-    return dataclasses.replace(
-        old, object=blank.object, clang=blank.clang, mcpu=blank.mcpu, cached=True, log=_shown(path)
-    )
-
-
-def log_names(programs: Sequence[Program]) -> list[str]:
-    """The name of each program's log file: the program's own and ".log".
-
-    A name that is empty or not [A-Za-z0-9_.], begins with a dot or has more than 100 characters is
-    written with "_" for each other character, cut, and followed by "-" and 12 hex digits of its sha256.
-    Programs of one name in several sections get "-2", "-3".
-    """
-    names = []
-    taken: dict[str, int] = {}
-    for program in programs:
-        name = program.name
-        if not _SAFE_NAME.fullmatch(name):
-            digest = _sha256(name.encode("utf-8", "surrogatepass"))[:12]
-            name = re.sub(r"^$|^\.|[^A-Za-z0-9_.]", "_", name)[:100] + f"-{digest}"
-        number = taken[program.name] = taken.get(program.name, 0) + 1
-        names.append(f"{name}-{number}.log" if number > 1 else f"{name}.log")
-    return names
-
-
-def _remove_others(place: Path, results: Sequence[Verdict]) -> None:
-    """Logs of programs that are gone, or for which none was asked."""
-    kept = {Path(result.log).name for result in results if result.log}
-    for path in (*place.glob("*.log"), *place.glob("*.log.json")):  # the latter is of the build side
-        if path.name.removesuffix(".json") not in kept:
-            try:
-                path.unlink()
-            except OSError as error:
-                raise Problem(f"cannot be removed: {error.strerror}", where=path) from None
-
-
-def _shown(path: Path | None) -> str | None:
-    """path as the user knows it: relative where it is below the current directory."""
-    if path is None:
-        return None
-    whole, here = Path(os.path.abspath(path)), Path.cwd()  # noqa: PTH100 - resolve() would follow links
-    return str(whole.relative_to(here) if whole.is_relative_to(here) else whole)
-
-
 def _surroundings(license: str, mode: str, running: kernel.Kernel) -> str:  # noqa: A002
     """What a verdict depends on besides the program."""
     with privileges.raised():
@@ -324,15 +223,6 @@ def _surroundings(license: str, mode: str, running: kernel.Kernel) -> str:  # no
 
 def _key(fingerprint: str | None, surroundings: str) -> str:
     return _sha256(f"{fingerprint}\0{surroundings}".encode()) if fingerprint else ""
-
-
-def _sha256_of(path: Path) -> str:
-    """A log may have hundreds of megabytes."""
-    whole = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            whole.update(chunk)
-    return whole.hexdigest()
 
 
 def _sha256(data: bytes) -> str:

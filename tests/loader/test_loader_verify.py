@@ -20,7 +20,8 @@ import insns
 from bpfline_loader import kernel, privileges
 from bpfline_loader.bundle import Bundle, Program
 from bpfline_loader.errors import Problem
-from bpfline_loader.verify import NotKept, log_names, verify
+from bpfline_loader.saved import log_names
+from bpfline_loader.verify import NotKept, verify
 from insns import program
 
 GOOD, BAD = program(insns.accepted(2), "good"), program(insns.refused(1), "bad")
